@@ -1,0 +1,106 @@
+"""From a Hugging Face config.json to a Model: one module per family of architectures.
+
+A family module names the ``ARCHITECTURES`` it reads and has one function, ``describe(config) -> Model``. It describes
+the 16-bit model; what quantisation does to it is decided here, once, for every family. An architecture that no module
+names is refused: a guessed layer structure gives a plausible wrong number.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from dataclasses import replace
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from llmtune.architectures.config import Config, ConfigError
+from llmtune.architectures.limits import context_lengths
+from llmtune.architectures.quantize import quantize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from llmtune.spec.model import Model
+
+HELPERS = frozenset({"config", "parts", "limits", "quantize", "quantization", "vision", "recurrent"})
+
+
+def read_model(
+    config: Mapping[str, Any],
+    quantization: Mapping[str, Any] | None = None,
+    *,
+    model_id: str = "",
+    source: str = "",
+    parameters: int | None = None,
+) -> Model:
+    """The model that a config.json describes.
+
+    ``quantization`` is the content of hf_quant_config.json, where the checkpoint has one.
+
+    Raises:
+        ConfigError: when the architecture is unknown or a needed key is missing or wrong.
+
+    """
+    name = architecture_of(config)
+    family = family_of(name, str(config.get("model_type", "")))
+    model = family.describe(Config(config))
+    longest, default, yarn = context_lengths(config)
+    model = replace(
+        model,
+        id=model_id,
+        family=family.__name__.rpartition(".")[2],
+        architecture=name,
+        max_context=longest,
+        default_context=default,
+        yarn_context=yarn,
+        dtype=_dtype(config),
+        source=source,
+        parameters=parameters,
+    )
+    return quantize(model, config, quantization)
+
+
+def architecture_of(config: Mapping[str, Any]) -> str:
+    """The vLLM architecture name: the first entry of ``architectures``."""
+    names = config.get("architectures")
+    if not isinstance(names, list) or not names or not isinstance(names[0], str):
+        raise ConfigError("config.json: 'architectures' is missing; llmtune needs it to know the layers")
+    return names[0]
+
+
+def family_of(architecture: str, model_type: str = "") -> ModuleType:
+    """The module that reads an architecture. The one named like ``model_type`` is tried first: it is usually right."""
+    for module in _candidates(model_type):
+        if architecture in module.ARCHITECTURES:
+            return module
+    close = difflib.get_close_matches(architecture, architectures(), n=1)
+    hint = f" The nearest one known is {close[0]}." if close else ""
+    raise ConfigError(
+        f"config.json: architecture '{architecture}' is not known, so its memory cannot be computed.{hint} "
+        "To describe it, add one family module (docs/contributing/adding.md), "
+        "or pass --assume-architecture NAME if its layers equal a known one's"
+    )
+
+
+@lru_cache(maxsize=1)
+def architectures() -> tuple[str, ...]:
+    """Every architecture that can be read."""
+    return tuple(sorted(name for module in _candidates("") for name in module.ARCHITECTURES))
+
+
+def _candidates(first: str) -> Iterator[ModuleType]:
+    names = [name for _, name, _ in pkgutil.iter_modules(__path__) if name not in HELPERS]
+    for name in sorted(names, key=lambda name: name != first):
+        yield import_module(f"{__name__}.{name}")
+
+
+def _dtype(config: Mapping[str, Any]) -> str:
+    """The model's own dtype: nested text_config first, as vLLM's ModelConfig looks."""
+    inner = config.get("text_config")
+    for part in (config, inner if isinstance(inner, dict) else {}):
+        dtype = part.get("dtype") or part.get("torch_dtype")
+        if isinstance(dtype, str):
+            return dtype.removeprefix("torch.")
+    return "float32"

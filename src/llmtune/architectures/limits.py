@@ -1,0 +1,67 @@
+"""The longest context a config.json allows, as vLLM derives it.
+
+Source: vLLM 0.33.0 config/model.py::_get_and_verify_max_len and transformers_utils/model_arch_config_convertor.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LENGTH_KEYS = (
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "model_max_length",
+    "max_target_positions",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+)
+NOT_MULTIPLIED = frozenset({"default", "su", "longrope", "llama3", "mrope", "proportional"})
+YARN = frozenset({"yarn", "deepseek_yarn", "deepseek_llama_scaling"})
+FALLBACK = 2048  # what the engine assumes, with a warning, when no key is there
+
+
+def context_lengths(config: Mapping[str, Any]) -> tuple[int, int, int | None]:
+    """Longest context, the default one, and the longest of releases that multiply by the YaRN factor (to 0.29).
+
+    The default is shorter than the longest only for LongRoPE models, where the engine starts with the original length.
+    """
+    text = _text_part(config)
+    lengths = [value for key in LENGTH_KEYS if isinstance(value := text.get(key), int) and value > 0]
+    longest = min(lengths, default=FALLBACK)
+    if isinstance(preferred := text.get("model_max_length"), int) and preferred > 0:
+        longest = preferred
+    default, yarn, factor = longest, None, 1.0
+    gemma3 = "gemma3" in str(config.get("model_type", ""))
+    for rope in () if gemma3 else _ropes(text):
+        kind = str(rope.get("rope_type") or rope.get("type") or "default")
+        scale = rope.get("factor") or 1.0
+        if kind in YARN:
+            yarn = int((rope.get("original_max_position_embeddings") or longest) * scale)
+        elif kind == "longrope":
+            original = text.get("original_max_position_embeddings") or rope.get("original_max_position_embeddings")
+            default = original if isinstance(original, int) else longest
+        elif kind not in NOT_MULTIPLIED:
+            factor = float(scale)
+    return int(longest * factor), int(default * factor), yarn
+
+
+def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in ("text_config", "llm_config", "language_config", "thinker_config"):
+        inner = config.get(key)
+        if isinstance(inner, dict):
+            return _text_part(inner) if "text_config" in inner else {**config, **inner}
+    return config
+
+
+def _ropes(text: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    rope = text.get("rope_parameters") or text.get("rope_scaling")
+    if not isinstance(rope, dict):
+        return
+    nested = [value for value in rope.values() if isinstance(value, dict)]
+    yield from nested or [rope]

@@ -1,0 +1,69 @@
+"""Gives every module of a 16-bit model the storage format that its checkpoint's quantisation config says.
+
+Layers that were identical may differ afterwards (mixed precision), so the layer groups are made anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from llmtune.architectures.parts import pattern_of
+from llmtune.architectures.quantization import online, read_quantization
+from llmtune.spec.model import LayerGroup
+from llmtune.spec.weights import Embedding, Experts, Linear, Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from llmtune.architectures.quantization import Quantization
+    from llmtune.spec.model import Model
+    from llmtune.spec.weights import Module
+
+
+def quantize(model: Model, config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None) -> Model:
+    """The model as its checkpoint stores it."""
+    quantization = read_quantization(config, hf_quant_config)
+    return model if quantization is None else apply(model, quantization)
+
+
+def quantize_online(model: Model, method: str) -> Model:
+    """The model after ``--quantization METHOD`` on a 16-bit checkpoint."""
+    return apply(model, online(method))
+
+
+def apply(model: Model, quantization: Quantization) -> Model:
+    """Every module with the format that the quantisation gives it."""
+    layers = []
+    for depth, number in enumerate(model.pattern):
+        prefix = f"{model.layer_prefix}.{depth}."
+        group = model.groups[number]
+        layers.append(LayerGroup(_formatted(group.modules, quantization, prefix), group.caches))
+    groups, pattern = pattern_of(layers)
+    return replace(
+        model,
+        groups=groups,
+        pattern=pattern,
+        embedding=_formatted(model.embedding, quantization),
+        head=_formatted(model.head, quantization),
+        towers=_formatted(model.towers, quantization),
+        quantization=quantization.method,
+        kv_cache_dtype=quantization.kv_cache_dtype,
+    )
+
+
+def _formatted(modules: Iterable[Module], quantization: Quantization, prefix: str = "") -> tuple[Module, ...]:
+    return tuple(_format(module, quantization, prefix) for module in modules)
+
+
+def _format(module: Module, quantization: Quantization, prefix: str) -> Module:
+    if isinstance(module, Vector) or getattr(module, "fixed", False):
+        return module
+    match module:
+        case Experts():
+            kind = "experts"
+        case Embedding():
+            kind = "lm_head" if "lm_head" in module.name else "embedding"
+        case Linear():
+            kind = "linear"
+    return replace(module, format=quantization.format_of(prefix + module.name, kind))

@@ -1,0 +1,98 @@
+"""A deployment: one vLLM server as configured, and its settings after every default has been filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmtune.spec.hardware import Hardware
+
+Value = bool | int | float | str | list["Value"] | dict[str, "Value"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where something was written: 1-based lines and columns, end exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One vLLM setting: flag without dashes in kebab-case (``max-model-len``), value, and where it was written."""
+
+    flag: str
+    value: Value
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One vLLM server as somebody configured it: what readers make and writers write."""
+
+    model: str
+    settings: tuple[Setting, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    engine_version: str | None = None
+    hardware: Hardware | None = None
+
+    def value(self, flag: str) -> Value:
+        """The last value given for a flag, as argparse takes it; None when it is not set."""
+        for setting in reversed(self.settings):
+            if setting.flag == flag:
+                return setting.value
+        return None
+
+    def has(self, flag: str) -> bool:
+        """Whether the flag is set at all."""
+        return any(setting.flag == flag for setting in self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The settings the engine will run with: what was set, and every default that decides memory or limits.
+
+    ``origins`` says for each flag where its value comes from: set, engine default, GPU class, model, calculated.
+    Sizes in bytes, lengths in tokens. ``max_num_batched_tokens`` is T and ``max_num_seqs`` S in the docs.
+    """
+
+    max_model_len: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    dtype: str = "bfloat16"
+    kv_cache_dtype: str = "auto"
+    quantization: str | None = None
+    block_size: int | None = None
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    data_parallel: int = 1
+    decode_context_parallel: int = 1
+    expert_parallel: bool = False
+    enforce_eager: bool = False
+    prefix_caching: bool = True
+    chunked_prefill: bool = True
+    async_scheduling: bool = True
+    hybrid_kv_manager: bool = True
+    language_model_only: bool = False
+    mm_encoder_tp_mode: str = "weights"
+    kv_cache_memory: int | None = None
+    num_gpu_blocks_override: int | None = None
+    mamba_ssm_cache_dtype: str | None = None
+    mamba_cache_dtype: str | None = None
+    speculative_tokens: int = 0
+    speculative_method: str | None = None
+    max_loras: int = 0
+    max_lora_rank: int = 0
+    cpu_offload: int = 0
+    cudagraph_sizes: tuple[int, ...] = ()
+    attention_backend: str | None = None
+    runner: str = "v2"  # v0, v1 or v2 (model runner)
+    origins: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,42 @@
+"""An engine release: its options and how it behaves. Data in ``catalog/data``; calculations only read switches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One ``vllm serve`` option of one release.
+
+    ``type`` is int, float, str, bool, json or list. ``negatable`` options have a ``--no-`` form; ``human`` ones take
+    "32k"; ``json`` ones take JSON or dotted sub-keys.
+    """
+
+    flag: str
+    type: str
+    choices: tuple[str, ...] = ()
+    default: object = None
+    negatable: bool = False
+    flag_only: bool = False
+    human: bool = False
+    json: bool = False
+    optional: bool = False
+    nargs: str | None = None
+    aliases: tuple[str, ...] = ()
+    deprecated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineVersion:
+    """A vLLM release. ``behaviour`` holds the switches of ``catalog/data/behaviour.json`` in force at this release."""
+
+    release: str
+    options: Mapping[str, Option]
+    behaviour: Mapping[str, object]
+    requested: str = ""  # what the user asked for, when it is not in the table
+    note: str | None = None  # said when a nearby release stands in

@@ -1,0 +1,73 @@
+"""What a GPU's memory is spent on, and what the KV cache plan is. Sizes in bytes per GPU (the fullest rank)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One memory part with its interval and the reason for its size."""
+
+    name: str
+    bytes: int
+    why: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class KvGroup:
+    """One of the engine's KV cache groups: ``layers`` layers (padding included) that share block tables."""
+
+    kind: str
+    layers: int
+    page_bytes: int
+    block_size: int
+    blocks_per_request: int
+
+
+@dataclass(frozen=True, slots=True)
+class KvCache:
+    """The KV cache plan: what the engine prints at start-up and what it admits."""
+
+    groups: tuple[KvGroup, ...]
+    bytes_per_block: int
+    num_blocks: int
+    tokens: int  # "GPU KV cache size: N tokens", by this release's own definition
+    max_concurrency: float  # "Maximum concurrency for M tokens per request"
+    block_size: int
+    blocks_per_request: int
+    needed_bytes: int  # to hold one request of max_model_len
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the engine will not start: kind (``weights``, ``kv_cache``, ``invalid`` …) and the engine's own words."""
+
+    kind: str
+    engine_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The memory plan of the fullest rank. ``parts`` sum to ``total``."""
+
+    total: int
+    budget: int
+    parts: tuple[Part, ...]
+    kv_low: int
+    kv_high: int
+    kv: KvCache | None
+    failure: Failure | None
+    max_model_len_that_fits: int | None
+    rank: int = 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether the engine starts."""
+        return self.failure is None
+
+    def part(self, name: str) -> Part:
+        """One part by its name."""
+        return next(part for part in self.parts if part.name == name)
