@@ -95,4 +95,8 @@ class Resolved:
     cudagraph_sizes: tuple[int, ...] = ()
     attention_backend: str | None = None
     runner: str = "v2"  # v0, v1 or v2 (model runner)
+    auto_max_model_len: bool = False  # the length is lowered to what fits (``--max-model-len auto``)
+    cudagraph_mode: str = "full_and_piecewise"  # none, piecewise, full, full_decode_only, full_and_piecewise
+    max_concurrent_batches: int = 1  # scheduled and not yet finished; 2 with async scheduling
+    mamba_cache_mode: str = "none"  # none, align, all
     origins: Mapping[str, str] = field(default_factory=dict)

@@ -36,7 +36,9 @@ class Format:
 
     ``bits`` per weight; ``scale_bytes`` per scale; ``block`` is (outputs, inputs) for ``Scale.BLOCK`` and
     (1, group) for ``Scale.GROUP``; ``zero_bits`` per group for zero points; ``index_bytes`` per input row
-    (GPTQ ``g_idx``); ``tensor_bytes`` per fused part for scalars such as input scales.
+    (GPTQ ``g_idx``); ``tensor_bytes`` per fused part for scalars such as second-level and input scales;
+    ``matrix_bytes`` per matrix whatever it fuses (a linear layer is one, an expert is two); ``bias``: biases are
+    created even where the model has none. ``name`` selects the engine's shape rules in ``calc.stored``.
     """
 
     name: str
@@ -47,6 +49,8 @@ class Format:
     zero_bits: int = 0
     index_bytes: int = 0
     tensor_bytes: int = 0
+    matrix_bytes: int = 0
+    bias: bool = False
 
 
 BF16 = Format("bf16", 16)

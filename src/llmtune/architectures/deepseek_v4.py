@@ -1,0 +1,119 @@
+"""DeepSeek V4: compressed latent attention with windows, an indexer, hash-routed first layers, hyper-connections.
+
+Source: vLLM 0.33.0 models/deepseek_v4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llmtune.architectures.parts import Heads, column, decoder, experts, layer_norms, mlp, norm, router, row, whole
+from llmtune.spec.model import CompressedLatent, CompressorState, Indexer, LayerGroup, WindowLatent
+from llmtune.spec.weights import Vector
+
+if TYPE_CHECKING:
+    from llmtune.architectures.config import Config
+    from llmtune.spec.model import Cache, Model
+    from llmtune.spec.weights import Module
+
+ARCHITECTURES = ("DeepseekV4ForCausalLM",)
+INDEXED = 4  # layers that compress four tokens into one also pick what they read
+
+
+def describe(config: Config) -> Model:
+    """Model from a config.json. ``compress_ratios`` has 0, 4 or 128 for every layer."""
+    hidden, count = config.size("hidden_size"), config.size("num_attention_heads")
+    heads = Heads(hidden, count, 1, config.size("head_dim"))
+    ratios = config.items("compress_ratios")
+    layers = []
+    for depth in range(config.layers()):
+        ratio = int(ratios[depth])
+        modules = (
+            *_attention(config),
+            *_compression(config, ratio),
+            *_moe(config, depth),
+            *_hyper(config),
+            *layer_norms(hidden, "attn_norm", "ffn_norm"),
+        )
+        layers.append(LayerGroup(modules, _caches(config, ratio)))
+    head = Vector("model.hc_head", _streams(config), _streams(config) * hidden + 1, bytes=4)
+    model = decoder(config, heads, layers)
+    return replace(model, head=(head, *model.head))
+
+
+def _streams(config: Config) -> int:
+    return config.size("hc_mult", default=4)
+
+
+def _attention(config: Config) -> tuple[Module, ...]:
+    hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
+    dim, q_lora = config.size("head_dim"), config.size("q_lora_rank")
+    groups, o_lora = config.size("o_groups"), config.size("o_lora_rank")
+    return (
+        whole("attn.fused_wqa_wkv", hidden, q_lora, dim),
+        norm("attn.q_norm", q_lora),
+        norm("attn.kv_norm", dim),
+        column("attn.wq_b", q_lora, heads * dim),
+        column("attn.wo_a", heads * dim // max(groups, 1), groups * o_lora),
+        row("attn.wo_b", groups * o_lora, hidden),
+        Vector("attn.attn_sink", heads, bytes=4),
+    )
+
+
+def _compression(config: Config, ratio: int) -> tuple[Module, ...]:
+    """The compressor of a layer's own cache and, where it has an indexer, of the indexer's."""
+    if not ratio:
+        return ()
+    modules = _compressor(config, "attn.compressor", config.size("head_dim"), ratio)
+    if ratio != INDEXED:
+        return modules
+    heads, dim = config.size("index_n_heads"), config.size("index_head_dim")
+    return (
+        *modules,
+        whole("attn.indexer.wq_b", config.size("q_lora_rank"), heads * dim),
+        whole("attn.indexer.weights_proj", config.size("hidden_size"), heads, fixed=True),
+        *_compressor(config, "attn.indexer.compressor", dim, ratio),
+    )
+
+
+def _compressor(config: Config, name: str, dim: int, ratio: int) -> tuple[Module, ...]:
+    overlap = 2 if ratio == INDEXED else 1  # windows of the small ratio overlap
+    return (
+        Vector(f"{name}.ape", ratio, overlap * dim, bytes=4),
+        whole(f"{name}.fused_wkv_wgate", config.size("hidden_size"), overlap * dim, overlap * dim, fixed=True),
+        norm(f"{name}.norm", dim),
+    )
+
+
+def _moe(config: Config, depth: int) -> tuple[Module, ...]:
+    hidden, count = config.size("hidden_size"), config.size("n_routed_experts")
+    width, shared = config.size("moe_intermediate_size"), config.size("n_shared_experts", default=0)
+    hashed = depth < config.size("num_hash_layers", default=0)
+    table = Vector("ffn.gate.tid2eid", config.size("vocab_size"), config.size("num_experts_per_tok"), bytes=4)
+    bias = Vector("ffn.gate.e_score_correction_bias", count, bytes=4)
+    return (
+        router(hidden, count, name="ffn.gate"),
+        table if hashed else bias,
+        experts(config, hidden, width, count, name="ffn.experts"),
+        *mlp(hidden, width * shared, name="ffn.shared_experts"),
+    )
+
+
+def _hyper(config: Config) -> tuple[Module, ...]:
+    """Hyper-connections around attention and feed-forward, in 32 bit."""
+    streams = _streams(config)
+    rows = streams * (streams + 2)
+    return (Vector("hc", 2, rows * (streams * config.size("hidden_size") + 1) + 3, bytes=4),)
+
+
+def _caches(config: Config, ratio: int) -> tuple[Cache, ...]:
+    dim = config.size("head_dim")
+    caches: tuple[Cache, ...] = (WindowLatent(dim, config.size("sliding_window")),)
+    if not ratio:
+        return caches
+    caches = (*caches, CompressedLatent(dim, ratio), CompressorState(dim, ratio))
+    if ratio != INDEXED:
+        return caches
+    index = config.size("index_head_dim")
+    return (*caches, Indexer(index, ratio), CompressorState(index, ratio))

@@ -1,0 +1,269 @@
+"""What one layer's cache looks like on one rank: bytes per block, tokens per block, blocks a request may hold.
+
+A model's caches (``spec/model.py``) and the resolved settings become one ``LayerSpec`` per distinct cache. This is
+where KV dtype, replication over tensor parallel ranks and the attention backend's block size come in. How recurrent
+states and attention blocks are aligned is in ``calc/kv_states.py``, grouping in ``calc/kv_groups.py``.
+Source: vLLM 0.33.0, ``v1/kv_cache_interface.py``, ``platforms/interface.py::update_block_size_for_backend``,
+``get_kv_cache_spec`` of each layer class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from llmtune.calc.attention_backend import Backend, choose_backend, common_block_size
+from llmtune.calc.attention_rules import BLACKWELL, FA2_WIDEST, HOPPER, PER_TOKEN_HEAD, PLAIN, Site, head_dim
+from llmtune.calc.kv_states import StateLayout, align_states
+from llmtune.spec.memory import Failure
+from llmtune.spec.model import (
+    ChunkedLocal,
+    CompressedLatent,
+    CompressorState,
+    CrossAttention,
+    FullAttention,
+    Indexer,
+    Latent,
+    SlidingWindow,
+    StateSpace,
+    WindowLatent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llmtune.spec.deployment import Resolved
+    from llmtune.spec.hardware import Gpu
+    from llmtune.spec.model import Cache, Model
+
+FULL = "full_attention"
+LATENT = "mla_attention"
+WINDOW = "sliding_window"
+WINDOW_LATENT = "sliding_window_mla"
+CHUNKED = "chunked_local_attention"
+CROSS = "cross_attention"
+STATE = "mamba"
+
+ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes
+SCALE = 4  # bytes of one fp32 scale
+SCALED = 128  # numbers of an indexer key that share one scale
+PACKED_MLA = {"fp8_ds_mla": 656, "nvfp4_ds_mla": 352}  # bytes a token; mla_attention.py::get_kv_cache_spec
+PACKED_V4, PACKED_V4_ALIGNMENT = 584, 576  # bytes; models/deepseek_v4/attention.py
+WINDOW_LATENT_BLOCK = 64  # tokens; v1/attention/backends/mla/sparse_swa.py::DeepseekV4SWACache
+COMPRESSOR_BLOCK = {4: 4, 128: 8}  # tokens by ratio; models/deepseek_v4/compressor.py::CompressorStateCache
+OVERLAPPING = 4  # the ratio whose compressor also keeps the group before
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSpec:
+    """One layer's cache on one rank.
+
+    ``page_bytes`` of one block of ``block_size`` tokens. ``window`` in tokens for windows and chunks. ``blocks`` is the
+    constant number of blocks a request holds of a recurrent state; with ``every_block`` it also keeps a state for
+    every block of tokens. ``shape`` tells apart layers whose pages have equal size but different content: they cannot
+    share a block table.
+    """
+
+    kind: str
+    block_size: int
+    page_bytes: int
+    shape: tuple[int | str, ...] = ()
+    window: int = 0
+    blocks: int = 0
+    every_block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What every layer's spec depends on, once the model's block size is known."""
+
+    block_size: int
+    kv_dtype: str
+    element: int  # bytes of one of the model's own numbers
+    tensor_parallel: int
+    packed: bool = False  # DeepSeek's own 8-bit formats
+    states: StateLayout | None = None
+
+
+def layer_specs(
+    caches: Sequence[Cache], model: Model, resolved: Resolved, *, gpu: Gpu, behaviour: Mapping[str, object]
+) -> dict[Cache, LayerSpec] | Failure:
+    """The spec of every distinct cache, or the engine's reason to refuse. ``caches`` in layer order, each once."""
+    site = describe_site(caches, model, resolved, gpu=gpu, behaviour=behaviour)
+    backends: dict[Cache, Backend] = {}
+    for cache in caches:
+        chosen = _unsplittable(cache, resolved.tensor_parallel) or choose_backend(cache, site)
+        if isinstance(chosen, Failure):
+            return chosen
+        if chosen is not None:
+            backends[cache] = chosen
+    layout = _plan_layout(caches, backends, model, resolved, site=site)
+    return {cache: _spec(cache, backends.get(cache), layout) for cache in caches}
+
+
+def describe_site(
+    caches: Sequence[Cache], model: Model, resolved: Resolved, *, gpu: Gpu, behaviour: Mapping[str, object]
+) -> Site:
+    """Where the model's attention runs. ``auto`` becomes what the checkpoint or the architecture asks for."""
+    kv_dtype = resolved.kv_cache_dtype
+    if kv_dtype == "auto":
+        kv_dtype = model.kv_cache_dtype or "auto"
+    major = gpu.compute_capability[0]
+    eight_bit = behaviour.get("kv.fp8_by_default_on_sm100")
+    if kv_dtype == "auto" and major == BLACKWELL and isinstance(eight_bit, list) and model.architecture in eight_bit:
+        kv_dtype = "fp8_e4m3"
+    wanted = resolved.attention_backend
+    # Gemma 4 mixes head widths: where FlashAttention 4 does not run, all layers take Triton
+    # (model_executor/models/config.py::Gemma4Config).
+    widths = {head_dim(cache) for cache in caches if isinstance(cache, FullAttention | SlidingWindow)}
+    if wanted is None and len(widths) > 1 and max(widths) > FA2_WIDEST and major not in {HOPPER, BLACKWELL}:
+        wanted = "TRITON_ATTN"
+    return Site(
+        capability=gpu.compute_capability,
+        gpu=gpu.name,
+        kv_dtype=kv_dtype,
+        dtype=resolved.dtype,
+        behaviour=behaviour,
+        wanted=wanted,
+        block_size=resolved.block_size,
+        tensor_parallel=resolved.tensor_parallel,
+        context_parallel=resolved.decode_context_parallel,
+    )
+
+
+def heads_per_rank(heads: int, tensor_parallel: int) -> int:
+    """KV heads on each rank: split, and replicated when there are fewer heads than ranks."""
+    return max(1, heads // tensor_parallel)
+
+
+def token_bytes(kv_dtype: str, head_dim: int, value_dim: int, element: int) -> int:
+    """Bytes of one head's key and value for one token.
+
+    Worked example: 128 + 128 numbers take 512 bytes in 16 bits, 256 in fp8, 264 with a scale for each key and value
+    (fp8_per_token_head), 144 in nvfp4 (half a byte each and a byte of scale for every 16).
+    Source: ``AttentionSpec.state_content_size_bytes`` and the backends' ``customize_spec``.
+    """
+    both = head_dim + value_dim
+    if kv_dtype in PLAIN:
+        return both * element
+    if kv_dtype.startswith("nvfp4"):
+        return head_dim // 2 + head_dim // 16 + value_dim // 2 + value_dim // 16
+    if kv_dtype in PER_TOKEN_HEAD:
+        return (both // 2 if kv_dtype.startswith("int4") else both) + 2 * SCALE
+    return both
+
+
+def _unsplittable(cache: Cache, tensor_parallel: int) -> Failure | None:
+    """The engine asserts that heads and ranks divide one another (``LlamaAttention.__init__`` and its like)."""
+    heads: int = getattr(cache, "kv_heads", 1)
+    if heads % tensor_parallel == 0 or tensor_parallel % heads == 0:
+        return None
+    return Failure("invalid", f"AssertionError: {heads} KV heads cannot be split over {tensor_parallel} ranks")
+
+
+def _plan_layout(
+    caches: Sequence[Cache], backends: Mapping[Cache, Backend], model: Model, resolved: Resolved, *, site: Site
+) -> Layout:
+    """Block size of the model and, for hybrids, the page that recurrent states share with attention."""
+    names = {backend.name for backend in backends.values()}
+    packed = not names.isdisjoint({"FLASHMLA_SPARSE_DSV4", "FLASHINFER_MLA_SPARSE_SM120"}) or (
+        "FLASHMLA_SPARSE" in names and site.kv_dtype not in PLAIN
+    )
+    block_size = resolved.block_size
+    if block_size is None:
+        widest = max((head_dim(cache) for cache in caches), default=0)
+        block_size = common_block_size(backends.values(), widest, site)
+    layout = Layout(block_size, site.kv_dtype, ELEMENT[resolved.dtype], resolved.tensor_parallel, packed)
+    states = [cache for cache in caches if isinstance(cache, StateSpace)]
+    if not states:
+        return layout
+    attention = {cache: backend for cache, backend in backends.items() if not isinstance(cache, StateSpace)}
+    one_token = next((_page(cache, replace(layout, block_size=1)) for cache in attention), 0)
+    aligned = align_states(states, model, resolved, site=site, block_size=block_size, one_token=one_token, attention=attention)
+    return replace(layout, block_size=aligned.block_size, states=aligned)
+
+
+def _spec(cache: Cache, backend: Backend | None, layout: Layout) -> LayerSpec:
+    """The spec of one cache before pages are unified."""
+    block, page = layout.block_size, _page(cache, layout)
+    match cache:
+        case FullAttention() | CrossAttention():
+            kind = FULL if isinstance(cache, FullAttention) else CROSS
+            return LayerSpec(kind, block, page, _heads(cache, layout))
+        case SlidingWindow(window=window):
+            own = backend.largest_within(block) if backend else block
+            return LayerSpec(WINDOW, own, page // block * own, _heads(cache, layout), window)
+        case ChunkedLocal(chunk=chunk):
+            return LayerSpec(CHUNKED, block, page, _heads(cache, layout), chunk)
+        case Latent():
+            return LayerSpec(LATENT, block, page, ("latent", cache.lora_rank + cache.rope_dim))
+        case Indexer(ratio=ratio):
+            return LayerSpec(LATENT, block, page, ("indexer", cache.head_dim, ratio))
+        case CompressedLatent(ratio=ratio):
+            return LayerSpec(LATENT, block, page, ("compressed", cache.head_dim, ratio))
+        case WindowLatent(window=window):
+            own_page = _round_up(WINDOW_LATENT_BLOCK * PACKED_V4, PACKED_V4_ALIGNMENT)
+            return LayerSpec(WINDOW_LATENT, WINDOW_LATENT_BLOCK, own_page, ("latent", cache.head_dim), window)
+        case CompressorState(ratio=ratio):
+            return _compressor(cache.head_dim, ratio)
+        case StateSpace():
+            return _state(cache, layout)
+
+
+def _page(cache: Cache, layout: Layout) -> int:
+    """Bytes of one block of attention on one rank."""
+    block = layout.block_size
+    match cache:
+        case FullAttention() | SlidingWindow() | ChunkedLocal() | CrossAttention():
+            value = getattr(cache, "value_dim", 0) or cache.head_dim
+            heads = heads_per_rank(cache.kv_heads, layout.tensor_parallel)
+            return block * heads * token_bytes(layout.kv_dtype, cache.head_dim, value, layout.element)
+        case Latent():
+            width = cache.lora_rank + cache.rope_dim
+            if cache.sparse and layout.packed:
+                return block * PACKED_MLA.get(layout.kv_dtype, PACKED_MLA["fp8_ds_mla"])
+            return block * width * (layout.element if layout.kv_dtype in PLAIN else 1)
+        case Indexer(quantized=True):
+            row = cache.head_dim + cache.head_dim // SCALED * SCALE
+            return _aligned_v4(block // cache.ratio * row, cache.ratio)
+        case Indexer():
+            return block * cache.head_dim * layout.element
+        case CompressedLatent():
+            return _aligned_v4(block // cache.ratio * PACKED_V4, cache.ratio)
+        case _:
+            return 0
+
+
+def _aligned_v4(page: int, ratio: int) -> int:
+    """DeepSeek-V4's compressed pages start at multiples of 576 bytes; V3.2's (ratio 1) are not padded."""
+    return page if ratio == 1 else _round_up(page, PACKED_V4_ALIGNMENT)
+
+
+def _compressor(head_dim: int, ratio: int) -> LayerSpec:
+    """A compressor's state: key and score, twice as wide where groups overlap, 32 bits each.
+
+    Worked example: 512 numbers at ratio 4 are rows of 2 x 2 x 512 x 4 = 8192 bytes, four rows a block: 32768 bytes,
+    padded to 32832; a request holds the last 8 tokens.
+    """
+    overlap = 2 if ratio == OVERLAPPING else 1
+    width, block = 2 * overlap * head_dim, COMPRESSOR_BLOCK[ratio]
+    page = _round_up(block * width * ELEMENT["float32"], PACKED_V4_ALIGNMENT)
+    return LayerSpec(WINDOW_LATENT, block, page, ("compressor", width), overlap * ratio)
+
+
+def _state(cache: StateSpace, layout: Layout) -> LayerSpec:
+    states = layout.states
+    assert states is not None, "a recurrent layer's layout is planned with its states"  # noqa: S101
+    page = states.page_bytes or states.own_bytes[cache]
+    blocks = states.blocks[cache.kind]
+    shape = (cache.kind, states.own_bytes[cache], *(state.units for state in cache.states))
+    return LayerSpec(STATE, states.state_block, page, shape, blocks=blocks, every_block=states.every_block)
+
+
+def _heads(cache: FullAttention | SlidingWindow | ChunkedLocal | CrossAttention, layout: Layout) -> tuple[int, ...]:
+    value = getattr(cache, "value_dim", 0) or cache.head_dim
+    return heads_per_rank(cache.kv_heads, layout.tensor_parallel), cache.head_dim, value
+
+
+def _round_up(size: int, step: int) -> int:
+    return -(-size // step) * step

@@ -1,0 +1,163 @@
+"""Engine releases: which there are, what options each has and how each behaves.
+
+Two kinds of data: ``data/engines/<release>.json`` is the option table of one release, read only when an option is
+looked at; ``data/behaviour/*.json`` are lists of changes, ``{"since": release, "source": where, "set": switches}``,
+and a release behaves as all changes up to it say, merged in order. Only this module compares releases: everything
+else reads switches.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from llmtune.catalog import UnknownName
+from llmtune.spec.engine import EngineVersion, Option
+
+DATA = Path(__file__).parent / "data"
+OLDEST = (0, 6, 0)
+LATEST = frozenset({"latest", "newest", "nightly", "stable"})
+RELEASE = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?([.\-+a-z].*)?$")
+
+Release = tuple[int, ...]
+
+
+class Options(Mapping[str, Option]):
+    """The option table of one release by flag name (``max-model-len``), loaded when it is first looked at."""
+
+    __slots__ = ("_options", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._options: dict[str, Option] | None = None
+
+    def __getitem__(self, flag: str) -> Option:
+        return self._loaded[flag]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+    @property
+    def _loaded(self) -> dict[str, Option]:
+        if self._options is None:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))["options"]
+            self._options = {flag: _option(flag, entry) for flag, entry in entries.items()}
+        return self._options
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """Every release that has an option table, oldest first."""
+    releases = [path.stem for path in (DATA / "engines").glob("*.json")]
+    return tuple(sorted(releases, key=_parts))
+
+
+def newest() -> str:
+    """The newest release known."""
+    return names()[-1]
+
+
+@lru_cache(maxsize=64)
+def find(text: str) -> EngineVersion:
+    """The release that ``text`` names: ``0.33.0``, ``v0.11``, ``0.10.1.1``, ``0.20.1rc1+g7a1eb8a``, ``latest``.
+
+    A release without an option table of its own gets the table of the nearest earlier one, and ``note`` says so; it
+    keeps the behaviour of its own number.
+
+    Raises:
+        UnknownName: when it is no release, older than 0.6.0 or newer than the newest known.
+
+    Example:
+        >>> find("0.20.1rc1.dev16+g7a1eb8a").requested
+        '0.20.1rc1.dev16+g7a1eb8a'
+
+    """
+    wanted = text.strip()
+    if wanted.lower() in LATEST:
+        return _version(newest(), newest(), wanted)
+    match = RELEASE.fullmatch(wanted.lower())
+    if match is None:
+        raise _unknown(wanted)
+    release = (int(match[1]), int(match[2]), int(match[3] or 0), *_post(match[4] or ""))
+    if release < OLDEST or release[:3] > _parts(newest())[:3]:
+        raise _unknown(wanted)
+    # A bare line (0.27) means its newest release known, as an image tag does.
+    if match[3] is None:
+        return _version(_last_of_line(release), _last_of_line(release), wanted)
+    table = max((name for name in names() if _parts(name) <= release), key=_parts)
+    return _version(table, ".".join(map(str, release)), wanted)
+
+
+def behaviour_of(release: str) -> Mapping[str, object]:
+    """The behaviour switches of a release."""
+    return _behaviour(_parts(release))
+
+
+def _version(table: str, release: str, wanted: str) -> EngineVersion:
+    same = wanted.removeprefix("v") == table or wanted.lower() in LATEST
+    note = None if same else f"vLLM {wanted} is not in the catalog; the options of {table} stand in"
+    return EngineVersion(
+        release=table,
+        options=Options(DATA / "engines" / f"{table}.json"),
+        behaviour=_behaviour(_parts(release)),
+        requested="" if same else wanted,
+        note=note,
+    )
+
+
+@lru_cache(maxsize=8)
+def _behaviour(release: Release) -> dict[str, object]:
+    switches: dict[str, object] = {}
+    for entry in _changes():
+        if _parts(entry["since"]) <= release:
+            switches.update(entry["set"])
+    return switches
+
+
+@lru_cache(maxsize=1)
+def _changes() -> tuple[dict[str, Any], ...]:
+    entries = [
+        entry
+        for path in sorted((DATA / "behaviour").glob("*.json"))
+        for entry in json.loads(path.read_text(encoding="utf-8"))
+    ]
+    return tuple(sorted(entries, key=lambda entry: _parts(entry["since"])))
+
+
+@lru_cache(maxsize=512)
+def _parts(release: str) -> Release:
+    return tuple(int(number) for number in re.findall(r"\d+", release))
+
+
+def _post(suffix: str) -> tuple[int, ...]:
+    """The fourth number of a release (0.10.1.1, 0.8.5.post1); other suffixes count as the release itself."""
+    match = re.match(r"\.(?:post)?(\d+)", suffix)
+    return (int(match[1]),) if match else ()
+
+
+def _last_of_line(release: Release) -> str:
+    line = [name for name in names() if _parts(name)[:2] == release[:2]]
+    return line[-1] if line else max((name for name in names() if _parts(name) <= release), key=_parts)
+
+
+def _option(flag: str, entry: Mapping[str, Any]) -> Option:
+    known = {item.name for item in fields(Option)} - {"flag", "flag_only", "choices", "aliases"}
+    return Option(
+        flag=flag,
+        flag_only=bool(entry.get("flag")),
+        choices=tuple(str(choice) for choice in entry.get("choices", ())),
+        aliases=tuple(entry.get("aliases", ())),
+        **{key: value for key, value in entry.items() if key in known},
+    )
+
+
+def _unknown(wanted: str) -> UnknownName:
+    return UnknownName("engine version", wanted, names())
