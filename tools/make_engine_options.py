@@ -359,32 +359,24 @@ def build_parser(tree: Path, release: str) -> tuple[Any, list[str]]:
     package.__path__ = [str(tree / "vllm")]
     package.__version__ = release
     importlib.import_module("vllm.platforms")
-    entry = tree / "vllm/entrypoints/cli/serve.py"
-    serve = _from_subcommand() if entry.exists() else _from_main()
-    files = ["engine/arg_utils.py", entry.relative_to(tree / "vllm").as_posix() if entry.exists() else "scripts.py"]
-    for place in ("entrypoints/common/cli_args.py", "entrypoints/openai/cli_args.py"):
-        name = "vllm." + place.removesuffix(".py").replace("/", ".")
-        if name in sys.modules and (tree / "vllm" / place).exists():
-            files.append(place)
-    for place in files:
-        name = "vllm." + place.removesuffix(".py").replace("/", ".")
-        if name in RealOrStandIn.failures:
-            message = f"{name} cannot be run: {RealOrStandIn.failures[name]}"
-            raise SystemExit(message)
-    return serve, sorted(files)
+    name = "entrypoints.cli.serve" if (tree / "vllm/entrypoints/cli/serve.py").exists() else "scripts"
+    entry: Any = importlib.import_module(f"vllm.{name}")
+    serve = _from_subcommand(entry) if hasattr(entry, "cmd_init") else _from_main(entry)
+    modules = {entry.__name__, entry.make_arg_parser.__module__, "vllm.engine.arg_utils"}
+    if failed := modules & set(RealOrStandIn.failures):
+        message = f"cannot be run: {', '.join(f'{module}: {RealOrStandIn.failures[module]}' for module in failed)}"
+        raise SystemExit(message)
+    return serve, sorted(module.removeprefix("vllm.").replace(".", "/") + ".py" for module in modules)
 
 
-def _from_subcommand() -> Any:
-    serve: Any = importlib.import_module("vllm.entrypoints.cli.serve")
+def _from_subcommand(serve: Any) -> Any:
     subparsers = serve.FlexibleArgumentParser(prog="vllm").add_subparsers(dest="subparser")
     for command in serve.cmd_init():
         command.subparser_init(subparsers)
     return subparsers.choices["serve"]
 
 
-def _from_main() -> Any:
-    scripts: Any = importlib.import_module("vllm.scripts")
-
+def _from_main(scripts: Any) -> Any:
     def parse_args(self: Any, *_: Any, **__: Any) -> Any:
         raise _Built(self)
 
@@ -484,7 +476,9 @@ def _type_of(action: argparse.Action, reads: dict[str, Any]) -> str:
         return "pairs"
     if reads["w"] is not WRONG:
         return "str"
-    if reads["1"] is not WRONG and (reads["{}"] is WRONG or _is_object(reads["1"])):
+    if _is_object(reads["1"]):
+        return "int"
+    if reads["1"] is not WRONG and reads["{}"] is WRONG:
         return "int" if reads["1.5"] is WRONG or isinstance(reads["1.5"], int) else "float"
     return "json" if reads["{}"] is not WRONG else "str"
 

@@ -166,8 +166,9 @@ def _plan_layout(
 ) -> Layout:
     """Block size of the model and, for hybrids, the page that recurrent states share with attention."""
     names = {backend.name for backend in backends.values()}
+    eight_bit = site.kv_dtype not in PLAIN
     packed = not names.isdisjoint({"FLASHMLA_SPARSE_DSV4", "FLASHINFER_MLA_SPARSE_SM120"}) or (
-        "FLASHMLA_SPARSE" in names and site.kv_dtype not in PLAIN
+        eight_bit and ("FLASHMLA_SPARSE" in names or bool(site.behaviour.get("kv.packed_sparse_latent")))
     )
     block_size = resolved.block_size
     if block_size is None:

@@ -67,7 +67,7 @@ def align_states(
     aligned = resolved.mamba_cache_mode == "align"
     if not one_token:
         return StateLayout(block_size, block_size if aligned else resolved.max_model_len, 0, own, blocks)
-    step = max(*(backend.smallest for backend in attention.values()), block_size)
+    step = max(next(iter(attention.values())).smallest, block_size)  # the first layer's backend counts
     if any(isinstance(cache, Latent) for cache in attention):
         step = max(step, LATENT_BLOCK)
     if aligned and all(_exports_states(state.kind, site) for state in states):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-LISTS = {"GPU": "gpus", "engine version": "engines", "instance": "instances", "model": "models", "preset": "presets"}
+LISTS = {
+    "GPU": "gpus",
+    "instance": "instances",
+    "model": "models",
+    "scenario": "scenarios",
+    "vLLM version": "versions",
+}
 SUGGESTIONS = 3
 CLOSENESS = 0.6  # difflib's own default: below it suggestions look random
 
@@ -18,28 +21,23 @@ class UnknownName(ValueError):  # noqa: N818 - it names what is wrong, as the me
     Args:
         kind: what was looked up, as the message says it (``GPU``, ``instance``).
         text: what was asked for.
-        known: every spelling that exists; the closest ones become ``suggestions``.
+        known: every spelling that exists, or a mapping from spelling to the name to suggest for it; the closest, best
+            first, become ``suggestions``.
     """
 
-    def __init__(self, kind: str, text: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, text: str, known: Iterable[str] | Mapping[str, str]) -> None:
         self.kind = kind
         self.text = text
         self.suggestions = _closest(text, known)
-        super().__init__(str(self))
-
-    def __str__(self) -> str:
-        """The one line that the user reads."""
-        hint = f" Did you mean {' or '.join(map(repr, self.suggestions))}?" if self.suggestions else ""
-        return f"unknown {self.kind} {self.text!r}.{hint} See: llmtune list {LISTS.get(self.kind, self.kind)}"
-
-    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, tuple[str, ...]]]:
-        """Pickle by what it was made of: the default would call ``__init__`` with the message alone."""
-        return type(self), (self.kind, self.text, self.suggestions)
+        hint = f" Did you mean {self.suggestions[0]!r}?" if self.suggestions else ""
+        super().__init__(f"unknown {kind} {text!r}.{hint} See: llmtune list {LISTS.get(kind, kind)}")
 
 
-def _closest(text: str, known: Iterable[str]) -> tuple[str, ...]:
+def _closest(text: str, known: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:
     from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
 
-    spellings = list(dict.fromkeys(known))
+    names = known if isinstance(known, Mapping) else {spelling: spelling for spelling in known}
     wanted = "-".join(text.casefold().split())
-    return tuple(get_close_matches(wanted, spellings, n=SUGGESTIONS, cutoff=CLOSENESS))
+    # Several spellings may lead to one name, so ask for more than are wanted.
+    close = get_close_matches(wanted, list(names), n=3 * SUGGESTIONS, cutoff=CLOSENESS)
+    return tuple(dict.fromkeys(names[spelling] for spelling in close))[:SUGGESTIONS]

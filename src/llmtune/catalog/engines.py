@@ -160,4 +160,4 @@ def _option(flag: str, entry: Mapping[str, Any]) -> Option:
 
 
 def _unknown(wanted: str) -> UnknownName:
-    return UnknownName("engine version", wanted, names())
+    return UnknownName("vLLM version", wanted, names())

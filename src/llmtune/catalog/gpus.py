@@ -2,9 +2,9 @@
 
 One file per GPU, ``data/gpus/<name>.json``. Look-up compares *sets of words*, never parts of words: a text is cut into
 words, words that say nothing (``NVIDIA``, ``GeForce``, ``GPU``) fall away, and a GPU matches when the text holds all
-words of one of its spellings (name, product, aliases) and no word that is foreign to it. So ``a10`` is never an A100 and
-``a100-40`` is never the 80 GB card. A short name belongs to the variant that lists it among its aliases: ``h100`` is
-``h100-sxm``, ``a100`` is ``a100-sxm-80gb``.
+words of one of its spellings (name, product, aliases) and no word that is foreign to it. So ``a10`` is never an A100
+and ``a100-40`` is never the 80 GB card. A short name belongs to the variant that lists it among its aliases: ``h100``
+is ``h100-sxm``, ``a100`` is ``a100-sxm-80gb``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import re
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from llmtune.catalog import UnknownName
@@ -23,12 +22,19 @@ DATA = Path(__file__).parent / "data" / "gpus"
 NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # Words that are in product names but tell no two GPUs of the catalogue apart.
 NOISE = frozenset(
-    "nvidia amd ati corporation inc tm r tesla quadro geforce rtx instinct radeon graphics gpu card accelerator tensor core "
-    "edition generation gb gib g hbm hbm2 hbm2e hbm3 hbm3e gddr6 gddr6x gddr7 ecc".split()
+    {
+        *("nvidia", "amd", "ati", "corporation", "inc", "tm", "r"),
+        *("tesla", "quadro", "geforce", "rtx", "instinct", "radeon"),
+        *("graphics", "gpu", "card", "accelerator", "tensor", "core", "edition", "generation", "gb", "gib", "ecc"),
+        *("hbm", "hbm2", "hbm2e", "hbm3", "hbm3e", "gddr5", "gddr6", "gddr6x", "gddr7"),
+    }
 )
+EXACT = 100  # more than any spelling has words
 FORM_FACTOR = re.compile(r"(sxm|pcie|nvl)\d*")  # SXM5 says no more than SXM, and people write h100sxm
-GLUED = re.compile(r"(?<![a-z])(rtx|rx|gtx)(?=\d)|(?<=\d{4})(?=(?:ti|super|d|xtx|xt)(?![a-z]))|(?<=ti)(?=super)")
-SIZE = re.compile(r"(\d{1,3})(?:g|gb|gib)")
+GLUED = re.compile(
+    r"(?<![a-z])(rtx|rx|gtx)(?=\d)|(?<=\d{4})(?=(?:ti(?:super)?|super|d|xtx|xt)(?![a-z]))|(?<=ti)(?=super)"
+)
+SIZE = re.compile(r"(\d{1,3})(?:g|gb|gib)|(\d{2,3})")  # "80GB", "80G", "80"; model numbers have four digits
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +63,7 @@ def find(text: str, *, total_memory: int | None = None) -> Gpu:
     wanted = _words(text)
     matches = [(rank, gpu) for gpu in _all() if (rank := _rank(wanted, gpu))]
     if not matches:
-        raise UnknownName("GPU", text, [*names(), *(alias for gpu in _all() for alias in gpu.aliases)])
+        raise UnknownName("GPU", text, {word: gpu.name for gpu in _all() for word in (gpu.name, *gpu.aliases)})
     best = max(rank for rank, _ in matches)
     return _pick([gpu for rank, gpu in matches if rank == best], total_memory)
 
@@ -75,7 +81,7 @@ def load(name: str) -> Gpu:
         aliases=tuple(data["aliases"]),
         total_memory=data["total_memory"],
         bandwidth=data["bandwidth"],
-        flops=MappingProxyType(data["flops"]),
+        flops=data["flops"],
         compute_capability=_capability(capability) if capability else None,
         gfx=data.get("gfx"),
         multiprocessors=data["multiprocessors"],
@@ -99,10 +105,14 @@ def _all() -> tuple[Gpu, ...]:
 def _words(text: str) -> frozenset[str]:
     """The words that identify a GPU: ``NVIDIA H100 80GB HBM3`` → {h100, 80gb}; ``rtx4090`` → {4090}."""
     spaced = FORM_FACTOR.sub(r" \1 ", GLUED.sub(lambda found: f"{found.group()} ", text.casefold()))
-    cut = re.findall(r"[a-z0-9]+", spaced)
-    # Sizes stay recognisable as sizes ("80", "80G", "80 GB" and "80GB" are one word); model numbers have four digits.
-    words = (f"{size[1]}gb" if (size := SIZE.fullmatch(word)) or (size := re.fullmatch(r"(\d{2,3})", word)) else word for word in cut)
-    return frozenset(words) - NOISE
+    words = re.findall(r"[a-z0-9]+", spaced)
+    return frozenset(_size(word) for word in words) - NOISE
+
+
+def _size(word: str) -> str:
+    """One spelling for all ways to write a memory size; any other word as it is."""
+    found = SIZE.fullmatch(word)
+    return f"{found[1] or found[2]}gb" if found else word
 
 
 @lru_cache(maxsize=256)
@@ -120,7 +130,7 @@ def _rank(wanted: frozenset[str], gpu: Gpu) -> int:
     if not wanted <= known:
         return 0
     if wanted in spellings:
-        return 100
+        return EXACT
     return max((len(spelling) for spelling in spellings if spelling <= wanted), default=0)
 
 

@@ -1,4 +1,4 @@
-"""Cloud machine types: which there are, and the one that a text names. One file each, ``data/instances/<name>.json``."""
+"""Cloud machine types: which there are, and the one that a text names. Data: ``data/instances/<name>.json``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Gpu:
     aliases: tuple[str, ...]
     total_memory: int
     bandwidth: int | None
-    flops: Mapping[str, float]
+    flops: Mapping[str, float] = field(hash=False)  # a dict: left out so that a GPU can key a cache
     compute_capability: tuple[int, int] | None
     gfx: str | None
     multiprocessors: int | None

@@ -18,18 +18,27 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class KvGroup:
-    """One of the engine's KV cache groups: ``layers`` layers (padding included) that share block tables."""
+    """One of the engine's KV cache groups: layers that share block tables, as the first pipeline stage holds them.
+
+    ``kind`` in the engine's words (``full_attention``, ``sliding_window``, ``mla_attention``, ``mamba`` ...);
+    ``page_bytes`` of one block in one layer, or in all of the group's layers together where their sizes differ
+    (``engine_type`` is then ``UniformTypeKVCacheSpecs``).
+    """
 
     kind: str
     layers: int
     page_bytes: int
     block_size: int
     blocks_per_request: int
+    engine_type: str = ""  # the engine's class, for comparison with its own output
 
 
 @dataclass(frozen=True, slots=True)
 class KvCache:
-    """The KV cache plan: what the engine prints at start-up and what it admits."""
+    """The KV cache plan: what the engine prints at start-up and what it admits.
+
+    ``bytes_per_block`` and ``groups`` are those of the first pipeline stage; ``num_blocks`` is the least of all.
+    """
 
     groups: tuple[KvGroup, ...]
     bytes_per_block: int
@@ -39,6 +48,7 @@ class KvCache:
     block_size: int
     blocks_per_request: int
     needed_bytes: int  # to hold one request of max_model_len
+    max_model_len: int = 0  # tokens; below the setting when the engine was told to find the length itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""Memory outside the allocator: the process's CUDA context, communication buffers, kernels' own work space.
+
+Part of it is there before the engine takes its baseline and is not charged to the budget; the rest is. Which is which
+changed with the releases (``memory.baseline``).
+Source: vLLM 0.33.0 v1/worker/gpu_worker.py::init_device, utils/mem_utils.py::memory_profiling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmtune.calc.constant import NOTHING, Constant, Range, times
+from llmtune.calc.switches import on, word
+from llmtune.spec.memory import Part
+
+if TYPE_CHECKING:
+    from llmtune.spec.deployment import Resolved
+    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Gpu
+
+GIB = 2**30
+
+CONTEXT = Constant(
+    0.51 * GIB, 0.3 * GIB, 0.7 * GIB, "B", "H100 under 0.19.0: 78.68 of 79.19 GiB free when the engine starts (42 logs)"
+)
+COMMUNICATION = Constant(
+    1.02 * GIB, 0.3 * GIB, 1.6 * GIB, "B",
+    "H100 under 0.19.0 with 2 or 4 ranks: 77.64 to 77.76 of 79.19 GiB free when the engine starts, CONTEXT taken off",
+)  # fmt: skip
+KERNELS = Constant(
+    0.25 * GIB, 0.07 * GIB, 0.50 * GIB, "B",
+    "non-torch memory of 40 start-ups on one H100 under 0.18 and 0.19: 0.24 to 0.27 GiB; 0.13 under 0.15 to 0.17, "
+    "0.07 on pipeline stages; from 0.27 on fragmentation of the allocator counts here",
+)  # fmt: skip
+FUSED_ALLREDUCE = Constant(
+    1.85 * GIB, 1.5 * GIB, 2.0 * GIB, "B",
+    "non-torch memory of 8 start-ups on 2 and 4 H100 under 0.19.0: 2.06 to 2.21 GiB, KERNELS taken off",
+)  # fmt: skip
+LAZY_CHANNELS = Constant(
+    0.15 * GIB, 0.0, 1.0 * GIB, "B", "0.20 GiB non-torch on 4 ranks under 0.8.5, 0.43 under 0.8.3; KERNELS taken off"
+)
+FUSING_GPUS = frozenset({9, 10})  # compute capability: Hopper and data-centre Blackwell
+
+
+@dataclass(frozen=True, slots=True)
+class NonTorch:
+    """``charged`` is taken off the KV cache; ``outside`` comes on top of the budget."""
+
+    charged: Part
+    outside: Part
+
+
+def non_torch(resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> NonTorch:
+    """Non-torch memory of one rank.
+
+    Example:
+        Two H100 with tensor parallelism under 0.33.0: 0.25 + 1.85 GiB charged, 0.51 + 1.02 GiB beside the budget.
+
+    """
+    charged, outside = times(KERNELS, 1), NOTHING
+    why = ["kernels"]
+    ranks = resolved.tensor_parallel * resolved.pipeline_parallel > 1
+    baseline = word(engine, "memory.baseline") if resolved.runner != "v0" else "before_distributed"
+    context = times(CONTEXT, 1)
+    buffers = times(COMMUNICATION, 1) if ranks else NOTHING
+    if fuses_allreduce(resolved, gpu=gpu, engine=engine):
+        charged += times(FUSED_ALLREDUCE, 1)
+        why.append("fused all-reduce")
+    elif ranks:
+        charged += times(LAZY_CHANNELS, 1)
+        why.append("NCCL")
+    match baseline:
+        case "device":
+            charged += context + buffers
+            why.append("CUDA context")
+        case "before_distributed":
+            outside = context
+        case _:
+            outside = context + buffers
+    return NonTorch(_part(charged, ", ".join(why)), _part(outside, "CUDA context and communication"))
+
+
+def fuses_allreduce(resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> bool:
+    """Whether all-reduce is fused with the norm after it, which needs a large shared work space.
+
+    Source: config/vllm.py::enable_allreduce_rms_fusion.
+    """
+    capability = gpu.compute_capability
+    return (
+        on(engine, "memory.allreduce_fusion")
+        and resolved.tensor_parallel > 1
+        and resolved.data_parallel == 1
+        and resolved.pipeline_parallel == 1
+        and not resolved.enforce_eager
+        and capability is not None
+        and capability[0] in FUSING_GPUS
+        and resolved.cudagraph_mode != "none"
+    )
+
+
+def _part(total: Range, why: str) -> Part:
+    return Part("non-torch", total.bytes, why, total.low, total.high)

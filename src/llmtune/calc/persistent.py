@@ -1,0 +1,159 @@
+"""What stays allocated beside weights and KV cache: sampler state, work buffers, rotary tables, LoRA slots.
+
+Source: vLLM 0.33.0 v1/worker/gpu/sample/{penalties,logit_bias,bad_words}.py, v1/worker/gpu/structured_outputs.py,
+model_executor/layers/attention/mla_attention.py, lora/layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llmtune.calc import traits
+from llmtune.calc.activations import element_bytes
+from llmtune.calc.constant import NOTHING, Range, exactly
+from llmtune.calc.moe_buffers import expert_workspace
+from llmtune.calc.switches import on
+from llmtune.spec.memory import Part
+from llmtune.spec.weights import Experts, Linear, Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llmtune.spec.deployment import Resolved
+    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.model import Model
+    from llmtune.spec.weights import Module
+
+# Runner v2, bytes for every request slot: allowed tokens 1024 x 4, logit biases 1024 x (4 + 4), stop tokens 128 x 4,
+# bad words 1024 x 4 and their offsets 129 x 4. All are fixed tables, so this is exact.
+SLOT_BYTES = 1024 * 4 + 1024 * 8 + 128 * 4 + 1024 * 4 + 129 * 4
+SPARSE_ROW = 576  # numbers of a latent row, model_executor/layers/attention/mla_attention.py
+SPARSE_LONG = 262_144  # tokens of context above which sparse attention takes the smaller factor
+INDEXER_ROW = 132  # bytes of an indexer key and its scale
+INDEXER_FACTOR = 8  # v1/attention/backends/mla/indexer.py::get_max_prefill_buffer_size
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Persistent buffers by name: ``charged`` ones are taken off the KV cache, the others come on top of the budget."""
+
+    charged: Part
+    uncharged: Part
+
+
+def persistent_buffers(model: Model, resolved: Resolved, engine: EngineVersion, *, layers: range) -> Buffers:
+    """Buffers of one rank that holds ``layers``.
+
+    Example:
+        Runner v2, S 1024, V 151,936: counts 1024 x 151,936 x 4 + masks 2 x 1024 x 151,936 / 8 + 1024 x 17,412
+        = 679 MB, which releases from 0.27 on charge to the budget.
+
+    """
+    state = sampler_state(model, resolved)
+    work = {
+        "rotary tables": rotary_tables(model, resolved),
+        "absorbed projections": absorbed_projections(model, resolved, layers),
+        "LoRA slots": lora_slots(model, resolved, layers),
+        "sparse attention": sparse_buffers(model, resolved),
+    }
+    if on(engine, "memory.moe_workspace_persistent"):
+        work["expert workspace"] = expert_workspace(model, resolved, engine)
+    if on(engine, "memory.sampler_state_charged"):
+        work["sampler state"] = state
+        state = NOTHING
+    return Buffers(_part(work), _part({"sampler state": state}))
+
+
+def sampler_state(model: Model, resolved: Resolved) -> Range:
+    """Runner v2's tables for every request slot: counts of output tokens, a mask of prompt tokens, a grammar mask."""
+    if resolved.runner != "v2":
+        return NOTHING
+    mask = -(-model.vocab // 32) * 4
+    return exactly(resolved.max_num_seqs * (model.vocab * 4 + 2 * mask + SLOT_BYTES))
+
+
+def rotary_tables(model: Model, resolved: Resolved) -> Range:
+    """Cosines and sines for every position of the model's own context; one table serves all layers.
+
+    Models that rotate only part of a head have smaller ones.
+    """
+    latent = traits.latent(model)
+    width = latent.rope_dim if latent else model.head_dim
+    most = model.max_context * width * element_bytes(resolved)
+    return Range(most, 0, most)
+
+
+def absorbed_projections(model: Model, resolved: Resolved, layers: range) -> Range:
+    """Latent attention keeps a 16-bit copy of a quantised up-projection; an unquantised one is read in place.
+
+    Example:
+        DeepSeek-V3 (FP8) on 8 ranks: 61 layers x 16 heads x (128 + 128) x 512 x 2 B = 244 MiB a rank.
+
+    """
+    latent = traits.latent(model)
+    if latent is None:
+        return NOTHING
+    heads = -(-latent.heads // resolved.tensor_parallel)
+    one = heads * (latent.nope_dim + latent.value_dim) * latent.lora_rank * 2
+    stored = {number for number, group in enumerate(model.groups) if _up_projection_is_quantised(group.modules)}
+    return exactly(one * sum(model.pattern[layer] in stored for layer in layers))
+
+
+def lora_slots(model: Model, resolved: Resolved, layers: range) -> Range:
+    """Room for ``max_loras`` adapters of ``max_lora_rank`` r: r x (inputs + outputs) of every linear layer."""
+    if not resolved.max_loras:
+        return NOTHING
+    features = [_lora_features(group.modules, resolved) for group in model.groups]
+    total = sum(features[model.pattern[layer]] for layer in layers)
+    return exactly(total * resolved.max_loras * resolved.max_lora_rank * element_bytes(resolved))
+
+
+def sparse_buffers(model: Model, resolved: Resolved) -> Range:
+    """Gathered rows of sparse latent attention and of its indexer (DeepSeek V3.2, GLM-5).
+
+    Example:
+        At 163,840 tokens: 5 x 163,840 x 576 x 2 B = 900 MiB and 163,840 x 8 x 5 x 132 B = 825 MiB.
+
+    """
+    latent = traits.latent(model)
+    if latent is None or not latent.sparse:
+        return NOTHING
+    factor = 2 if resolved.max_model_len > SPARSE_LONG else 5
+    rows = factor * resolved.max_model_len * SPARSE_ROW * 2
+    keys = resolved.max_model_len * INDEXER_FACTOR * factor * INDEXER_ROW
+    return Range(rows + keys, 0, rows + keys)
+
+
+def _up_projection_is_quantised(modules: Iterable[Module]) -> bool:
+    return any(
+        isinstance(module, Linear) and "kv_b_proj" in module.name and module.format.bits < 16  # noqa: PLR2004 - bits
+        for module in modules
+    )
+
+
+def _lora_features(modules: Iterable[Module], resolved: Resolved) -> int:
+    tensor = resolved.tensor_parallel
+    ways = 1 if resolved.expert_parallel else tensor * resolved.data_parallel
+    shared = tensor * resolved.data_parallel if resolved.expert_parallel else 1
+    total = 0
+    for module in modules:
+        match module:
+            case Linear(shard=Shard.COLUMN):
+                total += module.inputs * len(module.outputs) + -(-module.size // tensor)
+            case Linear(shard=Shard.ROW):
+                total += -(-module.inputs // tensor) + module.size
+            case Experts():
+                width = -(-module.intermediate // ways)
+                parts = 3 if module.gated else 2
+                total += -(-module.count // shared) * parts * (module.hidden + width)
+            case _:
+                pass
+    return total
+
+
+def _part(buffers: dict[str, Range]) -> Part:
+    there = {name: found for name, found in buffers.items() if found.high}
+    total = sum(there.values(), NOTHING)
+    why = ", ".join(sorted(there, key=lambda name: -there[name].bytes)) or "none"
+    return Part("persistent buffers", total.bytes, why, total.low, total.high)

@@ -1,0 +1,83 @@
+"""Rules about quantisation methods: known to the release, matching the checkpoint, able to run on the GPU.
+
+Source: vLLM 0.33.0 config/model.py::ModelConfig._verify_quantization, config/vllm.py::_get_quantization_config.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmtune.calc.switches import table, words
+
+if TYPE_CHECKING:
+    from llmtune.calc.validity import Claim
+
+# Methods that read each other's checkpoints: asking for one of a family is not a mismatch.
+FAMILIES = (
+    frozenset({"gptq", "gptq_marlin", "auto_gptq", "gptq_bitblas", "marlin", "moe_wna16", "inc"}),
+    frozenset({"awq", "awq_marlin", "auto_awq", "moe_wna16", "inc"}),
+    frozenset({"modelopt", "modelopt_fp4", "modelopt_mxfp8", "modelopt_mixed", "nvfp4"}),
+    frozenset({"mxfp4", "gpt_oss_mxfp4"}),
+    frozenset({"fp8", "deepseek_v4_fp8"}),
+    frozenset({"auto-round", "inc"}),
+)
+ANY_CHECKPOINT = frozenset({"humming"})
+# Names of a checkpoint's method that a release may know under another one.
+SPELLINGS = {"auto-round": ("auto-round", "inc"), "modelopt_fp4": ("modelopt_fp4", "nvfp4", "modelopt")}
+WITH_OWN_CONFIG = FAMILIES[0] | FAMILIES[1] - {"inc", "moe_wna16"}  # methods whose settings only a checkpoint has
+
+
+def _matches(claim: Claim) -> str | None:
+    asked, stored = claim.settings.text("quantization"), claim.model.quantization
+    if asked is None or stored is None or asked == stored or asked in ANY_CHECKPOINT:
+        return None
+    if any(asked in family and stored in family for family in FAMILIES):
+        return None
+    return (
+        f"Quantization method specified in the model config ({stored}) does not match the quantization method "
+        f"specified in the `quantization` argument ({asked})."
+    )
+
+
+def _known(claim: Claim) -> str | None:
+    method = claim.resolved.quantization
+    known = list(words(claim.engine, "quantization.methods"))
+    if method is None or any(name in known for name in SPELLINGS.get(method, (method,))):
+        return None
+    return f"Unknown quantization method: {method}. Must be one of {known}."
+
+
+def _not_deprecated(claim: Claim) -> str | None:
+    method = claim.resolved.quantization
+    deprecated = words(claim.engine, "quantization.deprecated")
+    if method not in deprecated or claim.settings.flag("allow-deprecated-quantization"):
+        return None
+    return (
+        f"The quantization method {method} is deprecated and will be removed in future versions of vLLM. To bypass, "
+        "set `--allow-deprecated-quantization`."
+    )
+
+
+def _described(claim: Claim) -> str | None:
+    asked = claim.settings.text("quantization")
+    if asked not in WITH_OWN_CONFIG or claim.model.quantization is not None:
+        return None
+    return f"Cannot find the config file for {asked}"
+
+
+def capable(claim: Claim) -> str | None:
+    """Whether the GPU is new enough for the method."""
+    method, capability = claim.resolved.quantization, claim.hardware.gpu.compute_capability
+    least = table(claim.engine, "quantization.capability").get(method or "")
+    if least is None or capability is None:
+        return _described(claim)
+    current = capability[0] * 10 + capability[1]
+    if current < least:
+        return (
+            f"The quantization method {method} is not supported for the current GPU. Minimum capability: {least}. "
+            f"Current capability: {current}."
+        )
+    return _described(claim)
+
+
+RULES = (_matches, _known, _not_deprecated)

@@ -1,0 +1,49 @@
+"""What recommend answers: a deployment with a reason for every setting, or why not and what would help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmtune.spec.deployment import Deployment, Resolved
+    from llmtune.spec.memory import Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a setting has its value."""
+
+    flag: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A candidate that was not taken, and why."""
+
+    candidate: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A change that makes it fit: what to pass, and the numbers it leads to."""
+
+    change: str
+    arguments: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The answer. ``deployment`` is None when nothing fits; then ``ways_out`` says what would."""
+
+    deployment: Deployment | None
+    resolved: Resolved | None
+    memory: Memory | None
+    reasons: tuple[Reason, ...]
+    rejected: tuple[Rejected, ...]
+    ways_out: tuple[WayOut, ...]
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
