@@ -32,6 +32,9 @@ What an option's entry says (a field that is false or absent is left out)
     deprecated  vLLM's parser or the option's own help text says so
 """
 
+# The stand-ins are mostly special methods, and what argparse knows is in its private attributes.
+# ruff: noqa: D105, D107, SLF001
+
 from __future__ import annotations
 
 import abc
@@ -58,7 +61,7 @@ import types
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 ENGINES = Path(__file__).resolve().parent.parent / "src/llmtune/catalog/data/engines"
 
@@ -74,8 +77,7 @@ def unpack(source: str, folder: Path) -> tuple[Path, str, str | None]:
         return path, "sources", _built(path / "PKG-INFO")
     repository, _, tag = source.rpartition("@")
     if not repository:
-        message = f"{source}: no wheel, no folder with vllm/ in it, no repository@tag"
-        raise SystemExit(message)
+        raise SystemExit(f"{source}: no wheel, no folder with vllm/ in it, no repository@tag")
     return folder, f"tag {tag}", _unpack_tag(repository, tag, folder)
 
 
@@ -91,8 +93,9 @@ def _unpack_tag(repository: str, tag: str, folder: Path) -> str:
     git = ["git", "-C", repository]
     packed = subprocess.run([*git, "archive", tag, "vllm"], check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        wanted = [member for member in archive if _is_ours(member.name)]
-        archive.extractall(folder, wanted, filter="data")
+        for member in archive:
+            if _is_ours(member.name):
+                archive.extract(member, folder, filter="data")
     log = [*git, "log", "-1", "--format=%cs", tag]
     return subprocess.run(log, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -114,11 +117,11 @@ def _built(file: Path) -> str | None:
 # Loaded for real: small, and needed as themselves.
 REAL = {"typing_extensions", "packaging"}
 # Not there at all: their presence would make vLLM think of another platform than CUDA.
-ABSENT = set(
-    "amdsmi libtpu tpu_inference tpu_commons torch_xla habana_frameworks openvino torch_neuronx "
-    "transformers_neuronx neuronxcc libneuronxla neuronx_distributed_inference ipex_llm "
-    "intel_extension_for_pytorch".split()
-)
+ABSENT = {
+    *("amdsmi", "habana_frameworks", "intel_extension_for_pytorch", "ipex_llm", "libneuronxla", "libtpu"),
+    *("neuronx_distributed_inference", "neuronxcc", "openvino", "torch_neuronx", "torch_xla"),
+    *("tpu_commons", "tpu_inference", "transformers_neuronx"),
+}
 VERSION = "99.0.0"  # of every stand-in, so that no "too old" branch is taken
 
 
@@ -170,6 +173,10 @@ class StandInMeta(abc.ABCMeta):
     def __exit__(cls, *_: object) -> None:
         return None
 
+    def register(cls, *_: Any, **__: Any) -> Any:
+        """Stand in for ``AutoConfig.register`` and the like, not for that of abstract classes."""
+        return cls
+
     def _same(cls, *_: Any, **__: Any) -> Any:
         return cls
 
@@ -179,7 +186,6 @@ class StandInMeta(abc.ABCMeta):
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
     __floordiv__ = __rfloordiv__ = __mod__ = __pow__ = __rpow__ = __neg__ = __and__ = _same
     __lt__ = __le__ = __gt__ = __ge__ = _false
-    register = _same  # AutoConfig.register(...), not the one of abstract classes
 
 
 class StandInBase(metaclass=StandInMeta):
@@ -208,8 +214,8 @@ def is_stand_in(thing: Any) -> bool:
 class StandInModule(types.ModuleType):
     """A module that has every attribute."""
 
-    __path__: list[str] = []
-    __all__: list[str] = []
+    __path__: ClassVar[list[str]] = []
+    __all__: ClassVar[list[str]] = []
     __version__ = VERSION
     __file__ = "stand-in.py"
 
@@ -224,7 +230,7 @@ class StandInModule(types.ModuleType):
 class RealOrStandIn(importlib.machinery.SourceFileLoader):
     """Loads a vLLM module; when its code fails, the names it did not reach become stand-ins."""
 
-    failures: dict[str, str] = {}
+    failures: ClassVar[dict[str, str]] = {}
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Run the module's code."""
@@ -242,14 +248,13 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.tree = tree
         self.made = {"pydantic": make_pydantic, "pynvml": make_pynvml, "vllm.third_party.pynvml": make_pynvml}
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, *_: Any) -> Any:
         """Say how NAME is to be loaded."""
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top in REAL:
             return None
         if top in ABSENT:
-            message = f"No module named {name!r}"
-            raise ModuleNotFoundError(message, name=name)
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         file = self.tree / Path(*name.split("."))
         if top == "vllm" and name != "vllm" and name not in self.made:
             for place in (file / "__init__.py", file.with_suffix(".py")):
@@ -285,7 +290,6 @@ class FieldInfo:
         self.default = default
         self.init = more.get("init")
 
-
     def value(self) -> Any:
         """Return the default value itself."""
         return self.default_factory() if self.default_factory else self.default
@@ -294,7 +298,7 @@ class FieldInfo:
 def _fill_in(own: Any) -> Any:
     """Wrap a config's ``__post_init__``: default values first, then its own checks, as far as they go."""
 
-    def __post_init__(self: Any, *arguments: Any) -> None:
+    def fill_in(self: Any, *arguments: Any) -> None:
         for field in dataclasses.fields(self):
             if isinstance(value := getattr(self, field.name, None), FieldInfo):
                 object.__setattr__(self, field.name, value.value())
@@ -302,7 +306,7 @@ def _fill_in(own: Any) -> Any:
             with contextlib.suppress(Exception):
                 own(self, *arguments)
 
-    return __post_init__
+    return fill_in
 
 
 def make_pydantic(name: str) -> types.ModuleType:
@@ -346,7 +350,7 @@ def make_pydantic(name: str) -> types.ModuleType:
 # ------------------------------------------------------------------------------ the release's parser
 
 
-class _Built(Exception):
+class ParserBuilt(Exception):  # noqa: N818 - not an error
     """Carries the parser out of vLLM's own main function."""
 
 
@@ -358,14 +362,17 @@ def build_parser(tree: Path, release: str) -> tuple[Any, list[str]]:
     package: Any = importlib.import_module("vllm")
     package.__path__ = [str(tree / "vllm")]
     package.__version__ = release
-    importlib.import_module("vllm.platforms")
+    importlib.import_module("pynvml")  # 0.7.2 looks for it among the modules that are loaded
+    if not importlib.import_module("vllm.platforms").current_platform.is_cuda():
+        raise SystemExit("vLLM does not take this machine for one with a CUDA GPU")
     name = "entrypoints.cli.serve" if (tree / "vllm/entrypoints/cli/serve.py").exists() else "scripts"
     entry: Any = importlib.import_module(f"vllm.{name}")
     serve = _from_subcommand(entry) if hasattr(entry, "cmd_init") else _from_main(entry)
     modules = {entry.__name__, entry.make_arg_parser.__module__, "vllm.engine.arg_utils"}
     if failed := modules & set(RealOrStandIn.failures):
-        message = f"cannot be run: {', '.join(f'{module}: {RealOrStandIn.failures[module]}' for module in failed)}"
-        raise SystemExit(message)
+        raise SystemExit(
+            f"cannot be run: {', '.join(f'{module}: {RealOrStandIn.failures[module]}' for module in failed)}"
+        )
     return serve, sorted(module.removeprefix("vllm.").replace(".", "/") + ".py" for module in modules)
 
 
@@ -378,16 +385,15 @@ def _from_subcommand(serve: Any) -> Any:
 
 def _from_main(scripts: Any) -> Any:
     def parse_args(self: Any, *_: Any, **__: Any) -> Any:
-        raise _Built(self)
+        raise ParserBuilt(self)
 
     scripts.FlexibleArgumentParser.parse_args = parse_args
     try:
         scripts.main()
-    except _Built as built:
+    except ParserBuilt as built:
         (subparsers,) = (action for action in built.args[0]._actions if hasattr(action.choices, "keys"))
         return subparsers.choices["serve"]
-    message = "vllm.scripts.main() parsed no arguments"
-    raise SystemExit(message)
+    raise SystemExit("vllm.scripts.main() parsed no arguments")
 
 
 # --------------------------------------------------------------------------- what an action says
@@ -398,7 +404,7 @@ def describe_options(parser: Any) -> dict[str, dict[str, Any]]:
     names = collections.defaultdict(list)
     for text, action in parser._option_string_actions.items():
         names[action].append(text)
-    marked = getattr(parser, "_deprecated", set())
+    marked: set[argparse.Action] = getattr(parser, "_deprecated", set())
     options = {}
     for action, texts in names.items():
         if isinstance(action, argparse._HelpAction):
@@ -407,7 +413,9 @@ def describe_options(parser: Any) -> dict[str, dict[str, Any]]:
         if action in marked or says_deprecated(action):
             entry["deprecated"] = True
         key = entry.pop("name")
-        options[key] = {field: value for field, value in entry.items() if value not in (False, [])  or field == "default"}
+        options[key] = {
+            field: value for field, value in entry.items() if value not in (False, []) or field == "default"
+        }
     return options
 
 
@@ -422,7 +430,11 @@ def describe(action: argparse.Action, texts: list[str]) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": positive[0], "aliases": sorted(short) + sorted(positive[1:])}
     if negatable:
         inverse = sorted({name for name in negative if name[3:] not in positive})
-        return entry | {"type": "bool", "negatable": True, "inverse": inverse[0] if inverse else False} | default_of(action)
+        return (
+            entry
+            | {"type": "bool", "negatable": True, "inverse": inverse[0] if inverse else False}
+            | default_of(action)
+        )
     if action.nargs == 0:
         return entry | {"type": "bool", "flag": True} | default_of(action)
     entry |= {"nargs": action.nargs or False, "append": isinstance(action, argparse._AppendAction)}
@@ -430,6 +442,7 @@ def describe(action: argparse.Action, texts: list[str]) -> dict[str, Any]:
     return entry
 
 
+THOUSAND = 1000  # what 1k means
 SAMPLES = ("w", "1", "1.5", "1k", "{}", '{"a": 1k}', "[]", "a=1", "None", "auto", "True")
 
 
@@ -438,8 +451,7 @@ def describe_values(action: argparse.Action) -> dict[str, Any]:
     reads = {text: _convert(action, text) for text in SAMPLES}
     choices = list(action.choices) if action.choices is not None else []
     if any(is_stand_in(choice) for choice in choices):
-        message = f"{action.option_strings}: the choices are not known without the packages that vLLM imports"
-        raise SystemExit(message)
+        raise SystemExit(f"{action.option_strings}: the choices are not known without the packages that vLLM imports")
     # Some releases list the text None, which their converter turns into a value that is not listed.
     words = [choice for choice in choices if choice is not None and _convert(action, str(choice)) in choices]
     entry: dict[str, Any] = {"type": _type_of(action, reads)}
@@ -448,7 +460,7 @@ def describe_values(action: argparse.Action) -> dict[str, Any]:
         entry["choices"] = sorted({_plain(word) for word in words}, key=lambda word: (isinstance(word, str), word))
     is_map = _is_object(reads["{}"])
     entry["json"] = is_map and entry["type"] != "bool" and not isinstance(action.default, list)
-    entry["human"] = reads["1k"] == 1000 or reads['{"a": 1k}'] == {"a": 1000}
+    entry["human"] = reads["1k"] == THOUSAND or reads['{"a": 1k}'] == {"a": THOUSAND}
     entry["auto"] = entry["type"] == "int" and isinstance(reads["auto"], int) and not words
     entry["optional"] = reads["None"] is None and (not choices or None in choices)
     return entry
@@ -545,8 +557,7 @@ def ask(release: str, tree: Path, seed: int, *, verbose: bool) -> dict[str, Any]
         stderr = None if verbose or not seed else subprocess.DEVNULL
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=stderr, env=clean, cwd=home, check=False)
     if result.returncode:
-        message = f"vllm {release}: the parser could not be built"
-        raise SystemExit(message)
+        raise SystemExit(f"vllm {release}: the parser could not be built")
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
 
@@ -562,8 +573,7 @@ def agree(runs: list[dict[str, Any]]) -> dict[str, Any]:
         if any("choices" in other for other in others):
             entry["choices"] = [word for word in entry["choices"] if all(word in other["choices"] for other in others)]
         if any(other | {"choices": 0} != entry | {"choices": 0} for other in others):
-            message = f"--{name}: {others}"
-            raise SystemExit(message)
+            raise SystemExit(f"--{name}: {others}")
     return options
 
 
@@ -595,7 +605,9 @@ def main() -> None:
     found = runs[0] | {"options": agree([run["options"] for run in runs])}
     source = f"vllm {args.release} {kind}: {', '.join(found['files'])}"
     date = args.date or built
-    table = {"release": args.release} | ({"date": date} if date else {}) | {"source": source, "options": found["options"]}
+    table = (
+        {"release": args.release} | ({"date": date} if date else {}) | {"source": source, "options": found["options"]}
+    )
     file = write(args.release, table, args.out)
     print(f"{file}: {len(found['options'])} options")
 

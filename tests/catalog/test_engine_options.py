@@ -71,7 +71,7 @@ class TestForm:
         assert table["release"] == release
         assert table["source"].startswith(f"vllm {release} ")
         year, month, day = map(int, table["date"].split("-"))
-        assert (2024, 9) <= (year, month)
+        assert (year, month) >= (2024, 9)
         assert 1 <= day <= 31
 
     def test_fields(self, release: str) -> None:
@@ -181,7 +181,7 @@ def test_plain_numbers_stay_plain() -> None:
 
 def test_max_model_len_auto() -> None:
     # 0.14.0: human_readable_int_or_auto in vllm/engine/arg_utils.py; 0.13.0 has human_readable_int
-    assert [release for release in RELEASES if "auto" in options(release)["max-model-len"]][0] == "0.14.0"
+    assert next(release for release in RELEASES if "auto" in options(release)["max-model-len"]) == "0.14.0"
 
 
 def test_enable_chunked_prefill() -> None:
@@ -200,9 +200,7 @@ def test_enable_and_disable_are_a_pair_in_the_newest_release() -> None:
 def test_gpu_memory_utilization_default() -> None:
     # vllm/config/cache.py: 0.9 until 0.19.1, 0.92 from 0.20.0 on
     defaults = {release: options(release)["gpu-memory-utilization"]["default"] for release in RELEASES}
-    assert {release for release, value in defaults.items() if value == 0.9} == set(
-        RELEASES[: RELEASES.index("0.20.0")]
-    )
+    assert {release for release, value in defaults.items() if value == 0.9} == set(RELEASES[: RELEASES.index("0.20.0")])
     assert set(defaults.values()) == {0.9, 0.92}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import decoder, full, layer_norms, norm, plain_mlp, qkv, read_heads, row
+from llmtune.architectures.parts import BOTH, decoder, full, layer_norms, norm, plain_mlp, qkv, read_heads, row
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding, Vector
 
@@ -39,6 +39,7 @@ def describe(config: Config) -> Model:
         tied_default=True,
         intermediate=inner,
         layer_prefix="transformer.h",
+        unstaged=BOTH,
         embedding=(
             Embedding("transformer.wte", config.size("vocab_size"), heads.hidden),
             Vector("transformer.wpe", positions, heads.hidden),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import attention, decoder, layer_norms, read_heads, router, windowed
+from llmtune.architectures.parts import BOTH, attention, decoder, layer_norms, read_heads, router, windowed
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Experts, Vector
 
@@ -38,4 +38,4 @@ def describe(config: Config) -> Model:
         slides = kinds[depth] == "sliding_attention" if kinds else depth % 2 == 0
         cache = replace(windowed(heads, window if slides else 0), sinks=True)
         layers.append(LayerGroup(modules, (cache,)))
-    return decoder(config, heads, layers)
+    return decoder(config, heads, layers, unstaged=BOTH)

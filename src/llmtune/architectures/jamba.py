@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.parts import (
+    BOTH,
     column,
     decoder,
     experts,
@@ -47,7 +48,7 @@ def describe(config: Config) -> Model:
     head: tuple[Module, ...] = (norm("model.final_layernorm", hidden),)
     if not config.flag("tie_word_embeddings"):
         head = (*head, Embedding("lm_head", config.size("vocab_size"), hidden))
-    return decoder(config, heads, layers, head=head)
+    return decoder(config, heads, layers, head=head, unstaged=BOTH)
 
 
 def mamba1(config: Config, name: str) -> tuple[Module, ...]:

@@ -15,9 +15,9 @@ from llmtune.architectures.parts import (
     experts,
     head_norms,
     layer_norms,
-    mlp,
     read_heads,
     router,
+    row,
     windowed,
 )
 from llmtune.spec.model import LayerGroup
@@ -45,7 +45,7 @@ def describe(config: Config) -> Model:
             column("self_attn.g_proj", heads.hidden, heads.heads),
             *head_norms(heads),
             *layer_norms(heads.hidden),
-            *(_moe(config) if feeds[depth] == "sparse" else mlp(heads.hidden, config.size("intermediate_size"))),
+            *(_moe(config) if feeds[depth] == "sparse" else _mlp(heads.hidden, config.size("intermediate_size"), "mlp")),
         )
         slides = bool(kinds) and kinds[depth] == "sliding_attention"
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))
@@ -60,4 +60,13 @@ def _moe(config: Config) -> tuple[Module, ...]:
         Vector("mlp.experts.e_score_correction_bias", count, bytes=4),
         experts(config, hidden, config.size("moe_intermediate_size"), count),
     )
-    return (*modules, *mlp(hidden, shared, name="mlp.shared_expert")) if shared else modules
+    return (*modules, *_mlp(hidden, shared, "mlp.shared_expert")) if shared else modules
+
+
+def _mlp(hidden: int, width: int, name: str) -> tuple[Module, ...]:
+    """Gated MLP whose gate and up projections are modules of their own."""
+    return (
+        column(f"{name}.gate_proj", hidden, width),
+        column(f"{name}.up_proj", hidden, width),
+        row(f"{name}.down_proj", width, hidden),
+    )

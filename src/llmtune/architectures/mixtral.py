@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import attention, decoder, experts, layer_norms, norm, read_heads, router, windowed
+from llmtune.architectures.parts import BOTH, attention, decoder, experts, layer_norms, norm, read_heads, router, windowed
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding
 
@@ -34,7 +34,7 @@ def describe(config: Config) -> Model:
         (windowed(heads, 0 if phi else config.size("sliding_window", default=0)),),
     )
     if not phi:
-        return decoder(config, heads, [layer] * config.layers())
+        return decoder(config, heads, [layer] * config.layers(), unstaged=BOTH)
     vocab = config.size("vocab_size")
     head = (norm("model.norm", heads.hidden, bias=True), Embedding("lm_head", vocab, heads.hidden, bias=True))
     return decoder(config, heads, [layer] * config.layers(), head=head)

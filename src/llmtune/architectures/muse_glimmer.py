@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.gemma3 import FOUR_NORMS
-from llmtune.architectures.parts import attention, column, decoder, layer_norms, mlp, norm, read_heads, windowed
+from llmtune.architectures.parts import BOTH, attention, column, decoder, layer_norms, mlp, norm, read_heads, windowed
 from llmtune.architectures.vision import encoder_blocks, plain, text_part
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Linear, Shard, Vector
@@ -38,7 +38,8 @@ def describe(config: Config) -> Model:
     for depth in range(text.layers()):
         slides = kinds[depth] == "sliding_attention"
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))
-    return replace(decoder(text, heads, layers), towers=_tower(config), multimodal=True)
+    model = decoder(text, heads, layers, unstaged=BOTH)
+    return replace(model, towers=_tower(config), multimodal=True)
 
 
 def _tower(config: Config) -> tuple[Module, ...]:

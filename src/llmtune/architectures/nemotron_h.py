@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.architectures.config import ConfigError
 from llmtune.architectures.parts import (
+    BOTH,
     Heads,
     attention,
     decoder,
@@ -62,7 +63,8 @@ def describe(config: Config) -> Model:
     head: tuple[Module, ...] = (norm("model.norm_f", hidden),)
     if not config.flag("tie_word_embeddings"):
         head = (*head, Embedding("lm_head", vocab, hidden))
-    return decoder(config, heads, layers, head=head, state_dtype=config.text("mamba_ssm_cache_dtype") or None)
+    state_dtype = config.text("mamba_ssm_cache_dtype") or None
+    return decoder(config, heads, layers, head=head, unstaged=BOTH, state_dtype=state_dtype)
 
 
 def _mixer(config: Config, hidden: int) -> Mamba2:

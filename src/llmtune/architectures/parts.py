@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from llmtune.architectures.config import Config
     from llmtune.spec.weights import Module
 
+BOTH = ("embedding", "head")  # Model.unstaged of classes that do not look at their pipeline stage
+
 
 @dataclass(frozen=True, slots=True)
 class Heads:

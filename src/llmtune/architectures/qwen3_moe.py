@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.parts import (
+    BOTH,
     attention,
     decoder,
     experts,
@@ -44,7 +45,7 @@ def describe(config: Config) -> Model:
         routed = depth not in dense and (depth + 1) % step == 0 and expert_count(config) > 0
         feed = moe(config) if routed else mlp(heads.hidden, config.size("intermediate_size"))
         layers.append(LayerGroup((*common, *feed), (full(heads),)))
-    return decoder(config, heads, layers)
+    return decoder(config, heads, layers, unstaged=BOTH)
 
 
 def expert_count(config: Config) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import attention, decoder, full, head_norms, layer_norms, mlp, read_heads
+from llmtune.architectures.parts import BOTH, attention, decoder, full, head_norms, layer_norms, mlp, read_heads
 from llmtune.architectures.qwen3_moe import expert_count, moe
 from llmtune.architectures.recurrent import read_delta_net
 from llmtune.spec.model import LayerGroup
@@ -36,4 +36,5 @@ def describe(config: Config) -> Model:
             layers.append(LayerGroup((*mixer, *feed, *layer_norms(heads.hidden)), (cache,)))
         else:
             layers.append(LayerGroup((*delta.modules(), *feed, *layer_norms(heads.hidden)), (delta.cache(),)))
-    return decoder(config, heads, layers, state_dtype=config.text("mamba_ssm_dtype") or None)
+    unstaged = BOTH if config.text("model_type") == "qwen3_next" else BOTH[:1]
+    return decoder(config, heads, layers, unstaged=unstaged, state_dtype=config.text("mamba_ssm_dtype") or None)

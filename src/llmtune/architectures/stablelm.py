@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import attention, decoder, full, layer_norms, mlp, norm, read_heads
+from llmtune.architectures.parts import BOTH, attention, decoder, full, layer_norms, mlp, norm, read_heads
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding
 
@@ -31,4 +31,4 @@ def describe(config: Config) -> Model:
     )
     vocab = config.size("vocab_size")
     head = (norm("model.norm", heads.hidden, bias=True), Embedding("lm_head", vocab, heads.hidden))
-    return decoder(config, heads, [layer] * config.layers(), head=head)
+    return decoder(config, heads, [layer] * config.layers(), head=head, unstaged=BOTH)

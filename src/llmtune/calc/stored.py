@@ -54,7 +54,7 @@ def experts_bytes(experts: Experts, *, count: int, intermediate: int, capability
         refined to 64x64: 128 x (384 x 2048 + 2048 x 192 + (6 x 32 + 32 x 3) x 4) = 151,142,400 B.
 
     """
-    check_experts(experts, intermediate)
+    check_experts(experts, intermediate, capability)
     form, hidden, intermediate = pad_experts(experts, intermediate, capability)
     up = [intermediate] * (2 if experts.gated else 1)
     one = matrix_bytes(form, hidden, up) + matrix_bytes(form, intermediate, [hidden])

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 FINEST_BLOCK = 32  # oracle/fp8.py::refine_fp8_moe_block_shape refines no further
 MARLIN_HIDDEN = 128  # marlin_utils.py::check_moe_marlin_supports_config
-MARLIN_GROUPS = (-1, 32, 64, 128)  # marlin_utils.py::MARLIN_SUPPORTED_GROUP_SIZES
+MARLIN_GROUPS = (32, 64, 128)  # the same function; channels need no group
+W4A8_TILE = 256  # compressed_tensors_moe_w4a8_fp8.py::create_weights
+HOPPER = (9, 0)
+NATIVE_FP8 = (8, 9)  # below it Triton's FP8 experts, which take any block, do not run
 
 
 def check_linear(linear: Linear, inputs: int, outputs: Sequence[int]) -> None:
@@ -94,7 +97,7 @@ def _group_message(form: Format, inputs: int) -> str:
     )
 
 
-def check_experts(experts: Experts, intermediate: int) -> None:
+def check_experts(experts: Experts, intermediate: int, capability: tuple[int, int] | None) -> None:
     """Refuse experts whose rank-local intermediate size no kernel takes.
 
     Raises:
@@ -103,23 +106,43 @@ def check_experts(experts: Experts, intermediate: int) -> None:
     """
     form = experts.format
     block_n, block_k = form.block
-    hidden = experts.hidden
-    if form.name == "fp8-block-ct" and intermediate % block_n:
-        # fp8_utils.py::validate_fp8_block_shape_moe
-        message = f"The output_size of gate's and up's weight = {intermediate} is not divisible by weight quantization"
-        raise Refused("invalid", f"{message} block_n = {block_n}.")
-    if form.name == "int-ct" and form.scale is Scale.GROUP and intermediate % block_k:
-        # compressed_tensors_moe_wna16.py::create_weights
-        message = (
-            "CompressedTensors WNA16 MoE with static group scales requires the MoE intermediate size per "
-            f"tensor-parallel partition ({intermediate}) to be divisible by group_size ({block_k}). Scale groups "
-            "would otherwise cross TP shard boundaries; use a compatible TP size or enable expert parallelism."
-        )
-        raise Refused("invalid", message)
-    if form.name == "mxfp8" and (hidden % block_k or intermediate % block_k):
-        # modelopt.py::ModelOptMxFp8FusedMoE.create_weights
-        what, size = ("hidden_size", hidden) if hidden % block_k else ("intermediate_size_per_partition", intermediate)
-        raise Refused("invalid", f"MXFP8 MoE requires {what} divisible by {block_k}, got {size}.")
+    hidden = experts.latent or experts.hidden
+    match form.name:
+        case "fp8-block-ct" if intermediate % block_n:
+            raise Refused("invalid", _uneven_blocks(intermediate, block_n))
+        case "int-ct" if form.scale is Scale.GROUP and intermediate % block_k:
+            raise Refused("invalid", _uneven_groups(intermediate, block_k))
+        case "int-ct" if form.scale is Scale.CHANNEL and capability == HOPPER:
+            # compressed_tensors_moe_wna16.py::__init__: Humming, which Hopper prefers, is not asked about channels
+            raise Refused("kernel", 'AssertionError: assert weight_quant.strategy == "group"')
+        case "int-ct-w4a8" if intermediate % W4A8_TILE:
+            message = f"intermediate_size_per_partition={intermediate} must be divisible by {W4A8_TILE}"
+            raise Refused("invalid", f"AssertionError: {message}")
+        case "mxfp8" if hidden % block_k:
+            # modelopt.py::ModelOptMxFp8FusedMoE.create_weights
+            raise Refused("invalid", f"MXFP8 MoE requires hidden_size divisible by {block_k}, got {hidden}.")
+        case "mxfp8" if intermediate % block_k:
+            message = f"MXFP8 MoE requires intermediate_size_per_partition divisible by {block_k}, got {intermediate}."
+            raise Refused("invalid", message)
+        case _:
+            return
+
+
+def _uneven_blocks(intermediate: int, block: int) -> str:
+    """fp8_utils.py::validate_fp8_block_shape_moe."""
+    return (
+        f"The output_size of gate's and up's weight = {intermediate} is not divisible by "
+        f"weight quantization block_n = {block}."
+    )
+
+
+def _uneven_groups(intermediate: int, group: int) -> str:
+    """compressed_tensors_moe_wna16.py::create_weights."""
+    return (
+        "CompressedTensors WNA16 MoE with static group scales requires the MoE intermediate size per tensor-parallel "
+        f"partition ({intermediate}) to be divisible by group_size ({group}). Scale groups would otherwise cross TP "
+        "shard boundaries; use a compatible TP size or enable expert parallelism."
+    )
 
 
 def pad_experts(
@@ -128,42 +151,52 @@ def pad_experts(
     """Format, hidden size and intermediate size of the experts as they are allocated.
 
     Raises:
-        Refused: when FP8 blocks cannot be cut fine enough for this rank's share.
+        Refused: when scales cannot be cut fine enough for this rank's share.
 
     """
     form = experts.format
-    hidden = experts.hidden
-    if form.name == "fp8-block" and intermediate % form.block[0]:
-        return replace(form, block=_refined(form, hidden, intermediate)), hidden, intermediate
-    if form.name in ("mxfp4", "mxfp4-gpt-oss") and capability is not None:
-        hidden_to, intermediate_to = _mxfp4_tiles(form.name, capability)
-        return form, _round_up(hidden, hidden_to), _round_up(intermediate, intermediate_to)
-    return form, hidden, intermediate
+    hidden = experts.latent or experts.hidden
+    match form.name:
+        case "fp8-block" if intermediate % form.block[0]:
+            return _refined(form, hidden, intermediate, capability), hidden, intermediate
+        case "gptq" | "awq" if form.scale is Scale.GROUP:
+            return _integer_experts(form, hidden, intermediate), hidden, intermediate
+        case "mxfp4" | "mxfp4-quark" if capability is not None:
+            # oracle/mxfp4.py::mxfp4_round_up_hidden_size_and_intermediate_size: Hopper runs Triton or Humming
+            # (64 intermediate), others TRT-LLM or Marlin (256 hidden, 128 intermediate)
+            tiles = (1, 64) if capability == HOPPER and form.name == "mxfp4" else (256, 128)
+            return form, _round_up(hidden, tiles[0]), _round_up(intermediate, tiles[1])
+        case _:
+            return form, hidden, intermediate
 
 
-def _refined(form: Format, hidden: int, intermediate: int) -> tuple[int, int]:
-    """Block size to which scales are refined so that ranks hold whole blocks.
+def _refined(form: Format, hidden: int, intermediate: int, capability: tuple[int, int] | None) -> Format:
+    """FP8 blocks refined so that ranks hold whole ones.
 
-    Source: fused_moe/oracle/fp8.py::refine_fp8_moe_block_shape and select_fp8_moe_backend.
+    Source: fused_moe/oracle/fp8.py::refine_fp8_moe_block_shape, select_fp8_moe_backend.
     """
     finest = gcd(*form.block, intermediate, hidden)
     if finest < FINEST_BLOCK:
-        message = f"The output_size of gate's and up's weight = {intermediate} is not divisible by weight quantization"
-        raise Refused("invalid", f"{message} block_n = {form.block[0]}.")
-    if finest < 2 * FINEST_BLOCK:
+        raise Refused("invalid", _uneven_blocks(intermediate, form.block[0]))
+    if capability is not None and capability < NATIVE_FP8:
         raise Refused("kernel", "No FP8 MoE backend supports the deployment configuration.")
-    return finest, finest
+    return replace(form, block=(finest, finest))
 
 
-def _mxfp4_tiles(name: str, capability: tuple[int, int]) -> tuple[int, int]:
-    """Multiples to which hidden and intermediate size are rounded up.
+def _integer_experts(form: Format, hidden: int, intermediate: int) -> Format:
+    """GPTQ and AWQ experts: as Marlin wants them, else with halved groups for the WNA16 kernels.
 
-    Source: fused_moe/oracle/mxfp4.py::mxfp4_round_up_hidden_size_and_intermediate_size with the backend that
-    select_mxfp4_moe_backend prefers on this GPU.
+    Source: auto_gptq.py::get_quant_method, moe_wna16.py::MoeWNA16Method.create_weights (no zero points and no bias
+    for GPTQ there).
     """
-    if name == "mxfp4-gpt-oss" and capability[0] == 9:  # noqa: PLR2004 - Hopper: Triton
-        return 1, 64
-    return 256, 128
+    group = form.block[1]
+    if not hidden % MARLIN_HIDDEN and not intermediate % group and group in MARLIN_GROUPS:
+        return form
+    while intermediate % group or hidden % group:
+        group //= 2
+        if group < FINEST_BLOCK:
+            raise Refused("invalid", "AssertionError: assert group_size >= 32")
+    return replace(form, block=(1, group), zero_bits=form.zero_bits if form.name == "awq" else 0, bias=False)
 
 
 def _round_up(size: int, multiple: int) -> int:

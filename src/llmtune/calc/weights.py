@@ -70,13 +70,15 @@ def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]
     result = []
     for stage, layers in enumerate(stages):
         parts = _layer_parts(model, layers, split)
-        if stage == 0:
+        first, last = stage == 0, stage == len(stages) - 1
+        if first or "embedding" in model.unstaged:
             parts["embedding"] = _total(model.embedding, split)
-            parts["towers"] = _total(towers, tower_split)
-        if stage == len(stages) - 1:
+        elif last and model.tied:
+            parts["embedding"] = _total(model.embedding[:1], split)
+        if last or "head" in model.unstaged:
             parts["head"] = _total(model.head, split)
-            if model.tied and stage > 0:
-                parts["head"] += _total(tuple(m for m in model.embedding if isinstance(m, Embedding))[:1], split)
+        if first:
+            parts["towers"] = _total(towers, tower_split)
         result.append(RankWeights(stage, sum(parts.values()), parts))
     return tuple(result)
 

@@ -218,6 +218,7 @@ class Model:
     default_context: int = 0  # what the engine takes unasked; below max_context for LongRoPE models
     yarn_context: int | None = None  # context of releases that multiply by the YaRN factor (until 0.29)
     multimodal: bool = False
+    unstaged: tuple[str, ...] = ()  # "embedding", "head": parts that the engine builds on every pipeline stage
     notes: tuple[str, ...] = ()
     source: str = ""
 

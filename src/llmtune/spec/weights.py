@@ -115,6 +115,7 @@ class Experts:
     bias: bool = False
     format: Format = BF16
     fixed: bool = False
+    latent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

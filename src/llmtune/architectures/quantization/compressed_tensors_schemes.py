@@ -87,6 +87,8 @@ def linear_format(scheme: Scheme) -> Format:
             return replace(MXFP8, name="mxfp8-ct")
         case Scheme(float=False, packing="pack-quantized"):
             return replace(_packed(scheme), matrix_bytes=SHAPE)
+        case Scheme(bits=4, float=False, packing="int-quantized", inputs="dynamic", input_float=False):
+            return replace(_packed(scheme), name="int8-w4a8", bits=8)  # unpacked: a byte for every weight
         case Scheme(bits=8, float=True):
             form = _fp8(scheme)
             return fp8_static(form, experts=False) if scheme.inputs == "static" else form
@@ -115,6 +117,8 @@ def experts_format(scheme: Scheme) -> Format:
             return replace(MXFP8, name="mxfp8-ct")
         case Scheme(float=False, packing="pack-quantized", inputs="none"):
             return replace(_packed(scheme), matrix_bytes=EXPERT_SHAPE)
+        case Scheme(bits=4, float=False, packing="pack-quantized", inputs="dynamic", input_float=True):
+            return replace(_packed(scheme), name="int-ct-w4a8", matrix_bytes=EXPERT_SHAPE)
         case Scheme(bits=8, float=True, inputs=inputs) if inputs != "none":
             form = _fp8(scheme)
             return fp8_static(form, experts=True) if inputs == "static" else form

@@ -13,7 +13,7 @@ from llmtune.spec.weights import BF16, Format, Scale
 
 WORD = 4  # an fp32 scalar
 SHAPE = 16  # two int64: the unpacked shape that compressed-tensors stores beside packed weights
-EXPERT_SHAPE = 8  # the same for each expert, as two fp32
+EXPERT_SHAPE = 4  # the same for each expert, as two numbers of the model's 16-bit type
 
 FP8_TENSOR = Format("fp8-tensor", 8, Scale.TENSOR, WORD)
 FP8_CHANNEL = Format("fp8-channel", 8, Scale.CHANNEL, WORD)

@@ -5,7 +5,6 @@ Source: vLLM 0.33.0 layers/quantization/mxfp4.py::Mxfp4Config, GptOssMxfp4Config
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.quantization.base import Quantization
@@ -15,14 +14,10 @@ if TYPE_CHECKING:
     from llmtune.architectures.quantization.base import Checkpoint, Kind
     from llmtune.spec.weights import Format
 
-GPT_OSS = replace(MXFP4, name="mxfp4-gpt-oss")
-
-
 def read(checkpoint: Checkpoint) -> Quantization:
     """Experts, whatever ``modules_to_not_convert`` says."""
-    form = GPT_OSS if checkpoint.method == "gpt_oss_mxfp4" else MXFP4
 
     def resolve(_module: str, kind: Kind) -> Format:
-        return form if kind == "experts" else UNQUANTIZED
+        return MXFP4 if kind == "experts" else UNQUANTIZED
 
     return Quantization(checkpoint.method, resolve)

@@ -68,7 +68,7 @@ def _format(settings: Mapping[str, Any], *, experts: bool) -> Format:
     static = isinstance(inputs, dict) and not inputs.get("is_dynamic")
     match (weight.get("dtype"), weight.get("qscheme"), weight.get("group_size")):
         case ("fp4", "per_group", size) if size == MX_GROUP:
-            return MXFP4 if experts else replace(MXFP4, name="mxfp4-quark")
+            return replace(MXFP4, name="mxfp4-quark")
         case ("fp8_e4m3", "per_group", size) if size == MX_GROUP:
             return MXFP8
         case ("fp8_e4m3", "per_tensor" | "per_channel" as scheme, _):

@@ -1,0 +1,235 @@
+"""What a GPU's memory is spent on, what is left for the KV cache, and whether the engine starts.
+
+    budget    = ceil(total x gpu-memory-utilization)
+    KV cache  = budget - weights - activations - persistent buffers - non-torch - CUDA graphs
+
+for every pipeline stage; the stage that holds the fewest blocks decides and is the one that is described. Weights and
+KV cache are computed as the engine computes them; the other parts are estimates with an interval, and the interval
+of the KV cache follows from theirs. What lies outside the budget (CUDA context, graphs of older releases) still takes
+memory and is listed. A negative ``unused`` is what is missing.
+Source: vLLM 0.33.0 v1/worker/utils.py::request_memory, v1/worker/gpu_worker.py::determine_available_memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TYPE_CHECKING
+
+from llmtune.calc.activations import Stage, activation_peak
+from llmtune.calc.cuda_graphs import charges_graphs, graph_memory
+from llmtune.calc.errors import Refused
+from llmtune.calc.kv_cache import describe_pool, largest_max_model_len, plan_kv_cache, refuse_graph_capture
+from llmtune.calc.non_torch import non_torch
+from llmtune.calc.persistent import persistent_buffers
+from llmtune.calc.resolve import length_limit
+from llmtune.calc.settings import Settings
+from llmtune.calc.stages import stage_layers
+from llmtune.calc.start_up import out_of_memory, refuse_free_memory
+from llmtune.calc.switches import on
+from llmtune.calc.validity import check
+from llmtune.calc.weights import weigh
+from llmtune.spec.memory import Failure, KvCache, Memory, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llmtune.calc.weights import RankWeights
+    from llmtune.spec.deployment import Deployment, Resolved
+    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Hardware
+    from llmtune.spec.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One deployment with everything that its memory depends on."""
+
+    deployment: Deployment
+    model: Model
+    resolved: Resolved
+    hardware: Hardware
+    engine: EngineVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One pipeline stage's parts but for the KV cache, and the bytes left for that: expected, at least, at most."""
+
+    stage: int
+    charged: tuple[Part, ...]
+    outside: tuple[Part, ...]
+    available: int
+    low: int
+    high: int
+
+
+def estimate_memory(
+    deployment: Deployment, model: Model, resolved: Resolved, hardware: Hardware, engine: EngineVersion
+) -> Memory:
+    """The memory plan of the fullest rank.
+
+    Example:
+        Qwen3-8B on one H100 (79.19 GiB) under 0.19.0 with utilization 0.95: budget 75.23, weights 15.26, activations
+        2.20, non-torch 0.25, persistent buffers 0.01, KV cache 57.5 GiB (measured: 57.50). Graphs lie outside.
+
+    """
+    site = Site(deployment, model, resolved, hardware, engine)
+    failure = check(deployment, model, resolved, hardware, engine)
+    if failure is not None:
+        return _refused(site, failure)
+    try:
+        weights = weigh(model, resolved, hardware.gpu)
+    except Refused as refusal:
+        return _refused(site, Failure(refusal.kind, refusal.engine_message))
+    shares = [_share(site, of_stage) for of_stage in weights]
+    available = [share.available for share in shares]
+    gpu = hardware.gpu
+    plan = plan_kv_cache(model, resolved, gpu=gpu, engine=engine, available=available)
+    pool = describe_pool(model, resolved, gpu=gpu, engine=engine)
+    blocks = (0,) * len(shares) if isinstance(pool, Failure) else pool.block_bytes
+    fullest = _fullest(shares, blocks)
+    kv = plan if isinstance(plan, KvCache) else None
+    return Memory(
+        total=gpu.total_memory,
+        budget=memory_budget(gpu.total_memory, resolved, engine),
+        parts=_parts(site, fullest, kv, block_bytes=blocks[fullest.stage]),
+        kv_low=max(0, fullest.low),
+        kv_high=max(0, fullest.high),
+        kv=kv,
+        failure=_failure(site, fullest, plan),
+        max_model_len_that_fits=_longest(site, available),
+        rank=fullest.stage * resolved.tensor_parallel,
+    )
+
+
+def memory_budget(total: int, resolved: Resolved, engine: EngineVersion) -> int:
+    """Bytes the engine allows itself, rounded up from 0.14 on."""
+    share = total * resolved.gpu_memory_utilization
+    return ceil(share) if on(engine, "memory.budget_rounded_up") else int(share)
+
+
+def _share(site: Site, weights: RankWeights) -> Share:
+    model, resolved, engine = site.model, site.resolved, site.engine
+    layers = stage_layers(model.layers, resolved.pipeline_parallel)[weights.stage]
+    stage = Stage(weights.stage, resolved.pipeline_parallel)
+    graphs = graph_memory(model, resolved, layers=layers)
+    buffers = persistent_buffers(model, resolved, engine, layers=layers)
+    other = non_torch(resolved, gpu=site.hardware.gpu, engine=engine)
+    charged = [
+        _weights_part(site, weights),
+        activation_peak(model, resolved, gpu=site.hardware.gpu, engine=engine, stage=stage),
+        buffers.charged,
+        other.charged,
+    ]
+    outside = [buffers.uncharged, other.outside]
+    (charged if charges_graphs(site.deployment, engine) else outside).append(graphs)
+    budget = memory_budget(site.hardware.gpu.total_memory, resolved, engine)
+    asked = resolved.kv_cache_memory
+    if asked is not None:
+        return Share(weights.stage, tuple(charged), tuple(outside), asked, asked, asked)
+    return Share(
+        weights.stage,
+        tuple(charged),
+        tuple(outside),
+        budget - sum(part.bytes for part in charged),
+        budget - sum(part.high for part in charged),
+        budget - sum(part.low for part in charged),
+    )
+
+
+def _weights_part(site: Site, weights: RankWeights) -> Part:
+    on_gpu = max(0, weights.bytes - site.resolved.cpu_offload)
+    names = sorted((name for name, size in weights.parts.items() if size), key=lambda name: -weights.parts[name])
+    gib = ", ".join(f"{name} {weights.parts[name] / 2**30:.2f} GiB" for name in names)
+    why = f"{gib}; {(weights.bytes - on_gpu) / 2**30:.2f} GiB of it offloaded" if on_gpu < weights.bytes else gib
+    return Part("weights", on_gpu, why, on_gpu, on_gpu)
+
+
+def _fullest(shares: Sequence[Share], block_bytes: Sequence[int]) -> Share:
+    """The stage that holds the fewest blocks."""
+    return min(shares, key=lambda share: share.available / (block_bytes[share.stage] or 1))
+
+
+def _parts(site: Site, share: Share, kv: KvCache | None, *, block_bytes: int) -> tuple[Part, ...]:
+    """The parts, largest memory first in the order people expect, and what is left; they sum to the total."""
+    cache = kv.num_blocks * block_bytes if kv is not None else max(0, share.available)
+    low, high = (block_bytes * max(0, size // block_bytes) if block_bytes else 0 for size in (share.low, share.high))
+    if site.resolved.num_gpu_blocks_override is not None:
+        low = high = cache
+    found = {"KV cache": Part("KV cache", cache, _kv_why(site, kv), min(low, cache), max(high, cache))}
+    for part in (*share.charged, *share.outside):
+        found[part.name] = _joined(found[part.name], part) if part.name in found else part
+    total = site.hardware.gpu.total_memory
+    found["CUDA graphs"] = _squeezed(found, total)
+    order = ("weights", "KV cache", "activations", "persistent buffers", "CUDA graphs", "non-torch")
+    parts = [found[name] for name in order]
+    left = total - sum(part.bytes for part in parts)
+    why = f"{1 - site.resolved.gpu_memory_utilization:.0%} is kept free" if left >= 0 else "missing"
+    return (*parts, Part("unused", left, why, left, left))
+
+
+def _squeezed(found: dict[str, Part], total: int) -> Part:
+    """Graphs that are captured outside the budget can take no more than what is there."""
+    graphs = found["CUDA graphs"]
+    others = sum(part.bytes for part in found.values()) - graphs.bytes
+    room = total - others
+    if graphs.bytes <= room or room < graphs.low:
+        return graphs
+    return replace(graphs, bytes=room, why=f"{graphs.why}; hardly any room is left for them")
+
+
+def _joined(one: Part, other: Part) -> Part:
+    if not other.high:
+        return one
+    why = other.why if not one.bytes else f"{one.why}; outside the budget: {other.why}"
+    return Part(one.name, one.bytes + other.bytes, why, one.low + other.low, one.high + other.high)
+
+
+def _kv_why(site: Site, kv: KvCache | None) -> str:
+    if kv is None:
+        return "too little"
+    said = "as --kv-cache-memory-bytes says: " if site.resolved.kv_cache_memory is not None else ""
+    return f"{said}{kv.tokens} tokens; {kv.max_concurrency:.2f} requests of {kv.max_model_len}"
+
+
+def _failure(site: Site, share: Share, plan: KvCache | Failure) -> Failure | None:
+    """What goes wrong first, in the order of the engine's start."""
+    refusal = refuse_free_memory(site.resolved, site.hardware, site.engine)
+    if refusal is None:
+        refusal = out_of_memory(
+            share.charged, site.hardware.gpu.total_memory, outside=sum(part.low for part in share.outside[:2])
+        )
+    if refusal is not None:
+        return refusal
+    if isinstance(plan, KvCache):
+        return refuse_graph_capture(plan, site.resolved, site.engine)
+    budget = memory_budget(site.hardware.gpu.total_memory, site.resolved, site.engine)
+    if plan.kind == "kv_cache" and site.resolved.kv_cache_memory is None and share.charged[0].bytes > budget:
+        return Failure("weights", plan.engine_message)
+    return plan
+
+
+def _longest(site: Site, available: Sequence[int]) -> int | None:
+    """The longest context that fits, up to what the model allows; None when none does."""
+    limit = length_limit(Settings(site.deployment), site.model, site.engine)
+    resolved = replace(site.resolved, max_model_len=max(limit, site.resolved.max_model_len))
+    found = largest_max_model_len(
+        site.model, resolved, gpu=site.hardware.gpu, engine=site.engine, available=available
+    )
+    return found or None
+
+
+def _refused(site: Site, failure: Failure) -> Memory:
+    """A deployment that is refused before anything is loaded: nothing is used."""
+    total = site.hardware.gpu.total_memory
+    return Memory(
+        total=total,
+        budget=memory_budget(total, site.resolved, site.engine),
+        parts=(Part("unused", total, "the engine does not start", total, total),),
+        kv_low=0,
+        kv_high=0,
+        kv=None,
+        failure=failure,
+        max_model_len_that_fits=None,
+    )
