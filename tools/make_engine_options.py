@@ -26,8 +26,8 @@ What an option's entry says (a field that is false or absent is left out)
     aliases     other names: ``-tp`` with its single dash, long ones bare like the key
     human       accepts 1k, 2K, 25.6k; of json: so do bare numbers inside it
     auto        accepts the word auto in place of the number
-    json        takes a JSON object, hence dotted sub-keys too; with type str, pairs or int, as well
-                as such a value (a compilation level, for int)
+    json        takes a JSON object, hence (from 0.9.0 on) dotted sub-keys too; with type str, pairs
+                or int, as well as such a value (a compilation level, for int)
     optional    the text None means no value
     deprecated  vLLM's parser or the option's own help text says so
 """
@@ -83,8 +83,8 @@ def unpack(source: str, folder: Path) -> tuple[Path, str, str | None]:
 
 def _unpack_wheel(path: Path, folder: Path) -> str:
     with zipfile.ZipFile(path) as wheel:
-        wanted = [name for name in wheel.namelist() if _is_ours(name)]
-        wheel.extractall(folder, wanted)
+        for name in filter(_is_ours, wheel.namelist()):
+            wheel.extract(name, folder)
         year, month, day = max(info.date_time for info in wheel.infolist())[:3]
     return f"{year:04}-{month:02}-{day:02}"
 
@@ -134,6 +134,7 @@ class StandInMeta(abc.ABCMeta):
     """
 
     def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **_: Any) -> Any:
+        """Make a class; keywords in its head are for the package that is not here."""
         return super().__new__(mcs, name, bases, body)
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **_: Any) -> None:
@@ -147,6 +148,7 @@ class StandInMeta(abc.ABCMeta):
         return made
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Return what is decorated, or the stand-in again."""
         if not is_stand_in(cls):  # a real class that was derived from one
             return super().__call__(*args, **kwargs)
         decorated = len(args) == 1 and not kwargs and (inspect.isfunction(args[0]) or inspect.isclass(args[0]))
@@ -214,7 +216,6 @@ def is_stand_in(thing: Any) -> bool:
 class StandInModule(types.ModuleType):
     """A module that has every attribute."""
 
-    __path__: ClassVar[list[str]] = []
     __all__: ClassVar[list[str]] = []
     __version__ = VERSION
     __file__ = "stand-in.py"

@@ -86,9 +86,10 @@ class Stage:
         return self.number == self.count - 1
 
 
-def activation_peak(
-    model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineVersion, stage: Stage = Stage()
-) -> Part:
+ONLY = Stage()  # a pipeline of one stage
+
+
+def activation_peak(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineVersion, stage: Stage = ONLY) -> Part:
     """The peak of one rank, in bytes, with the phase that sets it.
 
     Example:
@@ -98,7 +99,11 @@ def activation_peak(
     """
     phases = {
         "the forward pass over {T} tokens": forward(model, resolved, engine, stage=stage),
-        "sampling for {R} requests": sampler(model, resolved, gpu=gpu, engine=engine) if stage.is_last else NOTHING,
+        "sampling for {R} requests": (
+            sampler(model, resolved, gpu=gpu, engine=engine) + _received(model, resolved, stage)
+            if stage.is_last
+            else NOTHING
+        ),
         "encoding pictures": encoder(model, resolved) if stage.is_first else NOTHING,
     }
     peak = largest(*phases.values())
@@ -108,15 +113,14 @@ def activation_peak(
     return Part("activations", peak.bytes, why, peak.low, peak.high)
 
 
-def forward(model: Model, resolved: Resolved, engine: EngineVersion, *, stage: Stage = Stage()) -> Range:
+def forward(model: Model, resolved: Resolved, engine: EngineVersion, *, stage: Stage = ONLY) -> Range:
     """Bytes of the forward pass over T tokens."""
     size, tokens = element_bytes(resolved), resolved.max_num_batched_tokens
     hidden = size * tokens * model.hidden
     widest = max(_widest(group.modules, resolved.tensor_parallel) for group in model.groups)
     inside = max(size * tokens * widest, _latent_context(model, resolved))
     total = times(HIDDEN_COPIES, hidden) + exactly(inside) + _encoder_cache(model, resolved)
-    if not stage.is_first:
-        total += exactly(2 * hidden)  # hidden states and residual arrive from the stage before
+    total += _received(model, resolved, stage)
     if not on(engine, "memory.moe_workspace_persistent"):
         total += expert_workspace(model, resolved, engine)
     return total
@@ -154,6 +158,13 @@ def encoder(model: Model, resolved: Resolved) -> Range:
 def element_bytes(resolved: Resolved) -> int:
     """Bytes of one activation."""
     return 4 if resolved.dtype in WIDE_DTYPES else 2
+
+
+def _received(model: Model, resolved: Resolved, stage: Stage) -> Range:
+    """Hidden states and residual that arrive from the stage before."""
+    if stage.is_first:
+        return NOTHING
+    return exactly(2 * element_bytes(resolved) * resolved.max_num_batched_tokens * model.hidden)
 
 
 def _sampler_constant(resolved: Resolved, engine: EngineVersion) -> Constant:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BLOCK = 16  # tokens; config/cache.py::CacheConfig.DEFAULT_BLOCK_SIZE
 FP8_TILE = 64  # tokens that FlashAttention 4 reads at once from an 8-bit cache of 512-wide heads on Hopper
-FEW_HEADS = 16  # query heads a rank below which SM100 prefers other sparse kernels
+FEW_HEADS = 16  # query heads a rank, up to which SM100 prefers other sparse kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +118,13 @@ BACKENDS = {
 
 def choose_backend(cache: Cache, site: Site) -> Backend | Failure | None:
     """The backend of one cache, the engine's refusal, or None for recurrent states (they have no attention)."""
-    match cache:
-        case StateSpace():
-            return None
-        case CompressorState():
-            return BACKENDS["COMPRESSOR"]
-        case WindowLatent():
-            return BACKENDS["DEEPSEEK_SPARSE_SWA"]
-        case CompressedLatent():
-            return BACKENDS["FLASHMLA_SPARSE_DSV4"]
-        case Indexer():
-            return BACKENDS[_indexer(cache)]
-        case FullAttention(sparse=True):
-            return BACKENDS["MINIMAX_M3_SPARSE"]
-        case Latent():
-            return _first(_latent_order(cache, site), cache, site)
-        case _:
-            return _first(_plain_order(cache, site), cache, site)
+    if isinstance(cache, StateSpace):
+        return None
+    own = _own_backend(cache)
+    if own is not None:
+        return BACKENDS[own]
+    order = _latent_order(cache, site) if isinstance(cache, Latent) else _plain_order(cache, site)
+    return _first(order, cache, site)
 
 
 def common_block_size(backends: Iterable[Backend], widest_head: int, site: Site) -> int:
@@ -163,10 +153,23 @@ def _preferred(backend: Backend, widest_head: int, site: Site) -> int:
     return DEFAULT_BLOCK if backend.accepts(DEFAULT_BLOCK) else backend.smallest
 
 
-def _indexer(cache: Indexer) -> str:
-    if not cache.quantized:
-        return "MINIMAX_M3_SPARSE_INDEXER"
-    return "DEEPSEEK_V32_INDEXER" if cache.ratio == 1 else "DEEPSEEK_V4_INDEXER"
+def _own_backend(cache: Cache) -> str | None:
+    """The backend of caches that only one model family has, and that it picks itself."""
+    name: str | None = None
+    match cache:
+        case CompressorState():
+            name = "COMPRESSOR"
+        case WindowLatent():
+            name = "DEEPSEEK_SPARSE_SWA"
+        case CompressedLatent():
+            name = "FLASHMLA_SPARSE_DSV4"
+        case Indexer(quantized=False):
+            name = "MINIMAX_M3_SPARSE_INDEXER"
+        case Indexer(ratio=ratio):
+            name = "DEEPSEEK_V32_INDEXER" if ratio == 1 else "DEEPSEEK_V4_INDEXER"
+        case FullAttention(sparse=True):
+            name = "MINIMAX_M3_SPARSE"
+    return name
 
 
 def _first(order: tuple[str, ...], cache: Cache, site: Site) -> Backend | Failure:
@@ -223,10 +226,15 @@ def _plain_order(cache: Cache, site: Site) -> tuple[str, ...]:
 
 def _latent_order(cache: Latent, site: Site) -> tuple[str, ...]:
     """Backends for latent attention, best first."""
-    if not cache.sparse:
-        if site.major == BLACKWELL:
-            return ("FLASHINFER_MLA", "CUTLASS_MLA", "TRITON_MLA")
-        return ("FLASH_ATTN_MLA", "FLASHMLA", "TRITON_MLA")
+    if cache.sparse:
+        return _sparse_order(cache, site)
+    if site.major == BLACKWELL:
+        return ("FLASHINFER_MLA", "CUTLASS_MLA", "TRITON_MLA")
+    return ("FLASH_ATTN_MLA", "FLASHMLA", "TRITON_MLA")
+
+
+def _sparse_order(cache: Latent, site: Site) -> tuple[str, ...]:
+    """Backends for latent attention whose tokens an indexer chooses, best first."""
     if site.major == BLACKWELL_CONSUMER:
         return ("FLASHINFER_MLA_SPARSE_SM120",)
     if site.major != BLACKWELL:

@@ -7,10 +7,15 @@ Source: vLLM 0.33.0, ``v1/attention/backend.py::AttentionBackend.validate_config
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from llmtune.spec.model import Cache, ChunkedLocal, CrossAttention, FullAttention, Latent, SlidingWindow
+from llmtune.spec.model import ChunkedLocal, CrossAttention, FullAttention, SlidingWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmtune.spec.model import Cache, Latent
 
 Capability = tuple[int, int]
 
@@ -99,23 +104,28 @@ def _flashmla_sparse_dtypes(site: Site) -> frozenset[str]:
 
 def plain_objection(name: str, cache: Cache, site: Site) -> str | None:
     """What a backend for keys and values has against a cache."""
-    match name:
-        case "FLASH_ATTN":
-            return _flash_objection(cache, site)
-        case "FLASHINFER":
-            return _flashinfer_objection(cache, site)
-        case "TRITON_FLASH_ATTN" | "TRITON_FLASHINFER":
-            home = HOPPER if name == "TRITON_FLASH_ATTN" else BLACKWELL
-            fits = is_bidirectional(cache) and site.major == home and head_dim(cache) in MIXED_HEADS
-            return None if fits and site.kv_dtype in PLAIN | FP8 else HEAD
-        case "TRITON_ATTN":
-            return None if site.kv_dtype in PLAIN | FP8 | PER_TOKEN_HEAD | {"fp8_e5m2"} else DTYPE
-        case "FLASH_ATTN_DIFFKV":
-            return None if site.major in {HOPPER, BLACKWELL} and site.kv_dtype in PLAIN | FP8 else CAPABILITY
-        case "TRITON_ATTN_DIFFKV":
-            return None if site.kv_dtype in PLAIN | FP8 | {"fp8_e5m2"} else DTYPE
-        case _:
-            return "non-MLA not supported"
+    if name == "FLASH_ATTN":
+        return _flash_objection(cache, site)
+    if name == "FLASHINFER":
+        return _flashinfer_objection(cache, site)
+    everywhere = frozenset({site.major})
+    rules: dict[str, tuple[bool, frozenset[str], frozenset[int]]] = {  # whether the layer fits, dtypes, capabilities
+        "TRITON_FLASH_ATTN": (_mixes(cache), PLAIN | FP8, frozenset({HOPPER})),
+        "TRITON_FLASHINFER": (_mixes(cache), PLAIN | FP8, frozenset({BLACKWELL})),
+        "TRITON_ATTN": (True, PLAIN | FP8 | PER_TOKEN_HEAD | {"fp8_e5m2"}, everywhere),
+        "FLASH_ATTN_DIFFKV": (True, PLAIN | FP8, frozenset({HOPPER, BLACKWELL})),
+        "TRITON_ATTN_DIFFKV": (True, PLAIN | FP8 | {"fp8_e5m2"}, everywhere),
+    }
+    if name not in rules:
+        return "non-MLA not supported"
+    fits, dtypes, majors = rules[name]
+    checks = ((fits, HEAD), (site.kv_dtype in dtypes, DTYPE), (site.major in majors, CAPABILITY))
+    return next((words for good, words in checks if not good), None)
+
+
+def _mixes(cache: Cache) -> bool:
+    """Whether the pairs of kernels made for image tokens take the layer."""
+    return is_bidirectional(cache) and head_dim(cache) in MIXED_HEADS
 
 
 def _flashinfer_objection(cache: Cache, site: Site) -> str | None:

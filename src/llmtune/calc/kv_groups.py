@@ -26,7 +26,11 @@ NO_PADDING = (
     "attention layers."
 )
 FULL_KINDS = frozenset({FULL, LATENT})
-LOCAL = {WINDOW: FULL, CHUNKED: FULL, WINDOW_LATENT: LATENT}  # what local attention is held as without the hybrid manager
+LOCAL = {
+    WINDOW: FULL,
+    CHUNKED: FULL,
+    WINDOW_LATENT: LATENT,
+}  # what local attention is held as without the hybrid manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,14 @@ def group_layers(strands: Sequence[Strand], grouping: Grouping) -> tuple[Group, 
         return (Group(tuple(strands), mixed=True),)
     if grouping.block_outermost and len({strand.spec.page_bytes for strand in strands}) > 1:
         return pack_groups(strands)
+    return _group_equal_pages(strands, grouping.stretch)
+
+
+def _group_equal_pages(strands: Sequence[Strand], stretch: float) -> tuple[Group, ...] | Failure:
+    """Groups after pages were made equal; where they cannot be, windows next to a latent cache are held as full."""
     unified = _unify_pages(strands)
     if unified is not None:
-        return _equal_groups(unified, grouping.stretch)
+        return _equal_groups(unified, stretch)
     promoted = _promote(strands)
     kinds = {strand.spec.kind for strand in strands}
     if LATENT in kinds and WINDOW in kinds and not isinstance(promoted, Failure):

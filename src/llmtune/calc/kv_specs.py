@@ -10,11 +10,11 @@ Source: vLLM 0.33.0, ``v1/kv_cache_interface.py``, ``platforms/interface.py::upd
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from llmtune.calc.attention_backend import Backend, choose_backend, common_block_size
-from llmtune.calc.attention_rules import BLACKWELL, FA2_WIDEST, HOPPER, PER_TOKEN_HEAD, PLAIN, Site, head_dim
-from llmtune.calc.kv_states import StateLayout, align_states
+from llmtune.calc.attention_rules import ADA, BLACKWELL, FA2_WIDEST, HOPPER, PER_TOKEN_HEAD, PLAIN, Site, head_dim
+from llmtune.calc.kv_states import AttentionSide, StateLayout, align_states
 from llmtune.spec.memory import Failure
 from llmtune.spec.model import (
     ChunkedLocal,
@@ -86,10 +86,10 @@ class Layout:
 
 
 def layer_specs(
-    caches: Sequence[Cache], model: Model, resolved: Resolved, *, gpu: Gpu, behaviour: Mapping[str, object]
+    caches: Sequence[Cache], model: Model, *, resolved: Resolved, gpu: Gpu, behaviour: Mapping[str, object]
 ) -> dict[Cache, LayerSpec] | Failure:
     """The spec of every distinct cache, or the engine's reason to refuse. ``caches`` in layer order, each once."""
-    site = describe_site(caches, model, resolved, gpu=gpu, behaviour=behaviour)
+    site = describe_site(caches, model, resolved=resolved, gpu=gpu, behaviour=behaviour)
     backends: dict[Cache, Backend] = {}
     for cache in caches:
         chosen = _unsplittable(cache, resolved.tensor_parallel) or choose_backend(cache, site)
@@ -97,18 +97,23 @@ def layer_specs(
             return chosen
         if chosen is not None:
             backends[cache] = chosen
-    layout = _plan_layout(caches, backends, model, resolved, site=site)
+    layout = _plan_layout(caches, backends, model=model, resolved=resolved, site=site)
     return {cache: _spec(cache, backends.get(cache), layout) for cache in caches}
 
 
 def describe_site(
-    caches: Sequence[Cache], model: Model, resolved: Resolved, *, gpu: Gpu, behaviour: Mapping[str, object]
+    caches: Sequence[Cache], model: Model, *, resolved: Resolved, gpu: Gpu, behaviour: Mapping[str, object]
 ) -> Site:
-    """Where the model's attention runs. ``auto`` becomes what the checkpoint or the architecture asks for."""
+    """Where the model's attention runs. ``auto`` becomes what the checkpoint or the architecture asks for.
+
+    A GPU without a compute capability (AMD) is planned like one without the newest kernels: blocks of 16 tokens, 8-bit
+    caches in the plain format. That is an assumption; vLLM's ROCm backends were not checked.
+    """
     kv_dtype = resolved.kv_cache_dtype
     if kv_dtype == "auto":
         kv_dtype = model.kv_cache_dtype or "auto"
-    major = gpu.compute_capability[0]
+    capability = gpu.compute_capability or ADA
+    major = capability[0]
     eight_bit = behaviour.get("kv.fp8_by_default_on_sm100")
     if kv_dtype == "auto" and major == BLACKWELL and isinstance(eight_bit, list) and model.architecture in eight_bit:
         kv_dtype = "fp8_e4m3"
@@ -119,8 +124,8 @@ def describe_site(
     if wanted is None and len(widths) > 1 and max(widths) > FA2_WIDEST and major not in {HOPPER, BLACKWELL}:
         wanted = "TRITON_ATTN"
     return Site(
-        capability=gpu.compute_capability,
-        gpu=gpu.name,
+        capability=capability,
+        gpu=gpu.product,
         kv_dtype=kv_dtype,
         dtype=resolved.dtype,
         behaviour=behaviour,
@@ -136,18 +141,18 @@ def heads_per_rank(heads: int, tensor_parallel: int) -> int:
     return max(1, heads // tensor_parallel)
 
 
-def token_bytes(kv_dtype: str, head_dim: int, value_dim: int, element: int) -> int:
+def token_bytes(kv_dtype: str, key: int, value: int, *, element: int) -> int:
     """Bytes of one head's key and value for one token.
 
     Worked example: 128 + 128 numbers take 512 bytes in 16 bits, 256 in fp8, 264 with a scale for each key and value
     (fp8_per_token_head), 144 in nvfp4 (half a byte each and a byte of scale for every 16).
     Source: ``AttentionSpec.state_content_size_bytes`` and the backends' ``customize_spec``.
     """
-    both = head_dim + value_dim
+    both = key + value
     if kv_dtype in PLAIN:
         return both * element
     if kv_dtype.startswith("nvfp4"):
-        return head_dim // 2 + head_dim // 16 + value_dim // 2 + value_dim // 16
+        return key // 2 + key // 16 + value // 2 + value // 16
     if kv_dtype in PER_TOKEN_HEAD:
         return (both // 2 if kv_dtype.startswith("int4") else both) + 2 * SCALE
     return both
@@ -162,7 +167,7 @@ def _unsplittable(cache: Cache, tensor_parallel: int) -> Failure | None:
 
 
 def _plan_layout(
-    caches: Sequence[Cache], backends: Mapping[Cache, Backend], model: Model, resolved: Resolved, *, site: Site
+    caches: Sequence[Cache], backends: Mapping[Cache, Backend], *, model: Model, resolved: Resolved, site: Site
 ) -> Layout:
     """Block size of the model and, for hybrids, the page that recurrent states share with attention."""
     names = {backend.name for backend in backends.values()}
@@ -178,61 +183,70 @@ def _plan_layout(
     states = [cache for cache in caches if isinstance(cache, StateSpace)]
     if not states:
         return layout
-    attention = {cache: backend for cache, backend in backends.items() if not isinstance(cache, StateSpace)}
-    one_token = next((_page(cache, replace(layout, block_size=1)) for cache in attention), 0)
-    aligned = align_states(states, model, resolved, site=site, block_size=block_size, one_token=one_token, attention=attention)
+    one_token = next((_page(cache, replace(layout, block_size=1)) for cache in backends), 0)
+    latent = any(isinstance(cache, Latent) for cache in backends)
+    attention = AttentionSide(block_size, one_token, tuple(backends.values()), latent)
+    aligned = align_states(states, attention, model=model, resolved=resolved, site=site)
     return replace(layout, block_size=aligned.block_size, states=aligned)
 
 
 def _spec(cache: Cache, backend: Backend | None, layout: Layout) -> LayerSpec:
     """The spec of one cache before pages are unified."""
     block, page = layout.block_size, _page(cache, layout)
+    spec: LayerSpec
     match cache:
         case FullAttention() | CrossAttention():
             kind = FULL if isinstance(cache, FullAttention) else CROSS
-            return LayerSpec(kind, block, page, _heads(cache, layout))
+            spec = LayerSpec(kind, block, page, _heads(cache, layout))
         case SlidingWindow(window=window):
             own = backend.largest_within(block) if backend else block
-            return LayerSpec(WINDOW, own, page // block * own, _heads(cache, layout), window)
+            spec = LayerSpec(WINDOW, own, page // block * own, _heads(cache, layout), window)
         case ChunkedLocal(chunk=chunk):
-            return LayerSpec(CHUNKED, block, page, _heads(cache, layout), chunk)
+            spec = LayerSpec(CHUNKED, block, page, _heads(cache, layout), chunk)
         case Latent():
-            return LayerSpec(LATENT, block, page, ("latent", cache.lora_rank + cache.rope_dim))
-        case Indexer(ratio=ratio):
-            return LayerSpec(LATENT, block, page, ("indexer", cache.head_dim, ratio))
-        case CompressedLatent(ratio=ratio):
-            return LayerSpec(LATENT, block, page, ("compressed", cache.head_dim, ratio))
-        case WindowLatent(window=window):
+            spec = LayerSpec(LATENT, block, page, ("latent", cache.lora_rank + cache.rope_dim))
+        case Indexer(head_dim=width, ratio=ratio):
+            spec = LayerSpec(LATENT, block, page, ("indexer", width, ratio))
+        case CompressedLatent(head_dim=width, ratio=ratio):
+            spec = LayerSpec(LATENT, block, page, ("compressed", width, ratio))
+        case WindowLatent(head_dim=width, window=window):
             own_page = _round_up(WINDOW_LATENT_BLOCK * PACKED_V4, PACKED_V4_ALIGNMENT)
-            return LayerSpec(WINDOW_LATENT, WINDOW_LATENT_BLOCK, own_page, ("latent", cache.head_dim), window)
-        case CompressorState(ratio=ratio):
-            return _compressor(cache.head_dim, ratio)
+            spec = LayerSpec(WINDOW_LATENT, WINDOW_LATENT_BLOCK, own_page, ("latent", width), window)
+        case CompressorState(head_dim=width, ratio=ratio):
+            spec = _compressor(width, ratio)
         case StateSpace():
-            return _state(cache, layout)
+            spec = _state(cache, layout)
+        case _:
+            assert_never(cache)
+    return spec
 
 
 def _page(cache: Cache, layout: Layout) -> int:
-    """Bytes of one block of attention on one rank."""
-    block = layout.block_size
+    """Bytes of one block of attention on one rank; 0 for caches with a block size of their own."""
+    block, page = layout.block_size, 0
     match cache:
         case FullAttention() | SlidingWindow() | ChunkedLocal() | CrossAttention():
-            value = getattr(cache, "value_dim", 0) or cache.head_dim
-            heads = heads_per_rank(cache.kv_heads, layout.tensor_parallel)
-            return block * heads * token_bytes(layout.kv_dtype, cache.head_dim, value, layout.element)
+            heads, key, value = _heads(cache, layout)
+            page = block * heads * token_bytes(layout.kv_dtype, key, value, element=layout.element)
         case Latent():
-            width = cache.lora_rank + cache.rope_dim
-            if cache.sparse and layout.packed:
-                return block * PACKED_MLA.get(layout.kv_dtype, PACKED_MLA["fp8_ds_mla"])
-            return block * width * (layout.element if layout.kv_dtype in PLAIN else 1)
+            page = block * _latent_bytes(cache, layout)
         case Indexer(quantized=True):
             row = cache.head_dim + cache.head_dim // SCALED * SCALE
-            return _aligned_v4(block // cache.ratio * row, cache.ratio)
+            page = _aligned_v4(block // cache.ratio * row, cache.ratio)
         case Indexer():
-            return block * cache.head_dim * layout.element
+            page = block * cache.head_dim * layout.element
         case CompressedLatent():
-            return _aligned_v4(block // cache.ratio * PACKED_V4, cache.ratio)
+            page = _aligned_v4(block // cache.ratio * PACKED_V4, cache.ratio)
         case _:
-            return 0
+            pass
+    return page
+
+
+def _latent_bytes(cache: Latent, layout: Layout) -> int:
+    """Bytes of one token's latent vector; it is not split over ranks."""
+    if cache.sparse and layout.packed:
+        return PACKED_MLA.get(layout.kv_dtype, PACKED_MLA["fp8_ds_mla"])
+    return (cache.lora_rank + cache.rope_dim) * (layout.element if layout.kv_dtype in PLAIN else 1)
 
 
 def _aligned_v4(page: int, ratio: int) -> int:
@@ -254,15 +268,18 @@ def _compressor(head_dim: int, ratio: int) -> LayerSpec:
 
 def _state(cache: StateSpace, layout: Layout) -> LayerSpec:
     states = layout.states
-    assert states is not None, "a recurrent layer's layout is planned with its states"  # noqa: S101
+    assert states is not None, "a recurrent layer's layout is planned with its states"
     page = states.page_bytes or states.own_bytes[cache]
     blocks = states.blocks[cache.kind]
     shape = (cache.kind, states.own_bytes[cache], *(state.units for state in cache.states))
     return LayerSpec(STATE, states.state_block, page, shape, blocks=blocks, every_block=states.every_block)
 
 
-def _heads(cache: FullAttention | SlidingWindow | ChunkedLocal | CrossAttention, layout: Layout) -> tuple[int, ...]:
-    value = getattr(cache, "value_dim", 0) or cache.head_dim
+def _heads(
+    cache: FullAttention | SlidingWindow | ChunkedLocal | CrossAttention, layout: Layout
+) -> tuple[int, int, int]:
+    """KV heads on a rank, and the widths of a key and a value."""
+    value: int = getattr(cache, "value_dim", 0) or cache.head_dim
     return heads_per_rank(cache.kv_heads, layout.tensor_parallel), cache.head_dim, value
 
 

@@ -13,7 +13,6 @@ from math import lcm
 from typing import TYPE_CHECKING
 
 from llmtune.calc.attention_rules import BLACKWELL, BLACKWELL_CONSUMER, HOPPER
-from llmtune.spec.model import Latent, StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,12 +20,25 @@ if TYPE_CHECKING:
     from llmtune.calc.attention_backend import Backend
     from llmtune.calc.attention_rules import Site
     from llmtune.spec.deployment import Resolved
-    from llmtune.spec.model import Cache, Model, State
+    from llmtune.spec.model import Model, State, StateSpace
 
 ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes
 LATENT_BLOCK = 128  # tokens: MLA kernels want physical blocks in steps of 128 next to recurrent states
 CHECKPOINT_STEP = 64  # tokens: FlashInfer's delta net exports states there (v1/attention/backends/gdn_attn.py)
 NEWEST = frozenset({HOPPER, BLACKWELL, BLACKWELL_CONSUMER})  # where FlashInfer and FlashKDA prefill run
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionSide:
+    """The attention layers of a hybrid: their block size so far, bytes of one token in one layer, and backends.
+
+    ``one_token`` is 0 and ``backends`` empty for models without attention. ``latent``: the layers are MLA.
+    """
+
+    block_size: int
+    one_token: int
+    backends: tuple[Backend, ...]
+    latent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +57,9 @@ class StateLayout:
 
 
 def align_states(
-    states: Sequence[StateSpace],
-    model: Model,
-    resolved: Resolved,
-    *,
-    site: Site,
-    block_size: int,
-    one_token: int,
-    attention: Mapping[Cache, Backend],
+    states: Sequence[StateSpace], attention: AttentionSide, *, model: Model, resolved: Resolved, site: Site
 ) -> StateLayout:
     """Stretch the attention block over the largest state and pad the states to it.
-
-    ``one_token`` is the bytes of attention for one token in one layer, 0 for models without attention.
 
     Worked example (Qwen3.5-27B, one rank): the state takes 3 x 10240 x 2 + 48 x 128 x 128 x 4 = 3,207,168 bytes,
     attention 2 x 4 x 256 x 2 = 4096 a token, so 784 tokens (49 x 16) hold it: 3,211,264 bytes. With checkpoints every
@@ -64,25 +67,30 @@ def align_states(
     """
     own = {state: sum(state_bytes(part, resolved, model) for part in state.states) for state in states}
     blocks = {state.kind: _blocks_held(state.kind, resolved, site) for state in states}
-    aligned = resolved.mamba_cache_mode == "align"
-    if not one_token:
-        return StateLayout(block_size, block_size if aligned else resolved.max_model_len, 0, own, blocks)
-    step = max(next(iter(attention.values())).smallest, block_size)  # the first layer's backend counts
-    if any(isinstance(cache, Latent) for cache in attention):
-        step = max(step, LATENT_BLOCK)
-    if aligned and all(_exports_states(state.kind, site) for state in states):
-        step = lcm(step, CHECKPOINT_STEP)
-    tokens = step * -(-max(own.values()) // (step * one_token))
-    together = lcm(*(backend.smallest for backend in attention.values()))
-    block_size = max(block_size, together * -(-tokens // together))
+    mode, block_size, page_bytes = resolved.mamba_cache_mode, attention.block_size, 0
+    if attention.backends:
+        aligned = mode == "align" and all(_exports_states(state.kind, site) for state in states)
+        block_size = _stretch(attention, max(own.values()), CHECKPOINT_STEP if aligned else 1)
+        page_bytes = block_size * attention.one_token
     return StateLayout(
         block_size=block_size,
-        state_block=resolved.max_model_len if resolved.mamba_cache_mode == "none" else block_size,
-        page_bytes=block_size * one_token,
+        state_block=resolved.max_model_len if mode == "none" else block_size,
+        page_bytes=page_bytes,
         own_bytes=own,
         blocks=blocks,
-        every_block=resolved.mamba_cache_mode == "all",
+        every_block=mode == "all",
     )
+
+
+def _stretch(attention: AttentionSide, state: int, checkpoint_step: int) -> int:
+    """The fewest tokens whose attention page holds a state of ``state`` bytes, in steps that every kernel accepts."""
+    step = max(attention.backends[0].smallest, attention.block_size)  # the first layer's backend counts
+    if attention.latent:
+        step = max(step, LATENT_BLOCK)
+    step = lcm(step, checkpoint_step)
+    tokens = step * -(-state // (step * attention.one_token))
+    together = lcm(*(backend.smallest for backend in attention.backends))
+    return max(attention.block_size, together * -(-tokens // together))
 
 
 def state_bytes(state: State, resolved: Resolved, model: Model) -> int:

@@ -214,9 +214,7 @@ def _longest(site: Site, available: Sequence[int]) -> int | None:
     """The longest context that fits, up to what the model allows; None when none does."""
     limit = length_limit(Settings(site.deployment), site.model, site.engine)
     resolved = replace(site.resolved, max_model_len=max(limit, site.resolved.max_model_len))
-    found = largest_max_model_len(
-        site.model, resolved, gpu=site.hardware.gpu, engine=site.engine, available=available
-    )
+    found = largest_max_model_len(site.model, resolved, gpu=site.hardware.gpu, engine=site.engine, available=available)
     return found or None
 
 

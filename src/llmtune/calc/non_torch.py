@@ -30,9 +30,12 @@ COMMUNICATION = Constant(
 )  # fmt: skip
 KERNELS = Constant(
     0.25 * GIB, 0.07 * GIB, 0.50 * GIB, "B",
-    "non-torch memory of 40 start-ups on one H100 under 0.18 and 0.19: 0.24 to 0.27 GiB; 0.13 under 0.15 to 0.17, "
-    "0.07 on pipeline stages; from 0.27 on fragmentation of the allocator counts here",
+    "non-torch memory of 40 start-ups on one H100 under 0.18 and 0.19: 0.24 to 0.27 GiB; 0.13 under 0.15 to 0.17; "
+    "from 0.27 on fragmentation of the allocator counts here",
 )  # fmt: skip
+STAGE_KERNELS = Constant(
+    0.07 * GIB, 0.05 * GIB, 0.50 * GIB, "B", "non-torch memory of 2 start-ups with 2 and 4 pipeline stages under 0.19.0"
+)
 FUSED_ALLREDUCE = Constant(
     1.85 * GIB, 1.5 * GIB, 2.0 * GIB, "B",
     "non-torch memory of 8 start-ups on 2 and 4 H100 under 0.19.0: 2.06 to 2.21 GiB, KERNELS taken off",
@@ -58,7 +61,8 @@ def non_torch(resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> NonTorc
         Two H100 with tensor parallelism under 0.33.0: 0.25 + 1.85 GiB charged, 0.51 + 1.02 GiB beside the budget.
 
     """
-    charged, outside = times(KERNELS, 1), NOTHING
+    staged = resolved.pipeline_parallel > 1 and resolved.tensor_parallel == 1
+    charged, outside = times(STAGE_KERNELS if staged else KERNELS, 1), NOTHING
     why = ["kernels"]
     ranks = resolved.tensor_parallel * resolved.pipeline_parallel > 1
     baseline = word(engine, "memory.baseline") if resolved.runner != "v0" else "before_distributed"
@@ -67,7 +71,7 @@ def non_torch(resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> NonTorc
     if fuses_allreduce(resolved, gpu=gpu, engine=engine):
         charged += times(FUSED_ALLREDUCE, 1)
         why.append("fused all-reduce")
-    elif ranks:
+    elif resolved.tensor_parallel > 1:
         charged += times(LAZY_CHANNELS, 1)
         why.append("NCCL")
     match baseline:

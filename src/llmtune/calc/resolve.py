@@ -6,6 +6,7 @@ runner, length, batch, caches, graphs. Each value keeps where it comes from.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
@@ -54,59 +55,97 @@ def resolve(deployment: Deployment, model: Model, hardware: Hardware, engine: En
     basis = Basis(settings, model, gpu, engine, runner, length)
     chunked = chunks_prefill(basis)
     limits = batch_limits(basis, chunked=chunked)
-    drafts = speculative_tokens(settings, model)
-    mode = graph_mode(basis)
-    prefix = _caches_prefixes(basis)
-    ahead = schedules_ahead(settings, engine, runner)
-    pipeline = _parallel(settings, "pipeline")
     share = settings.number("gpu-memory-utilization", "device-memory-utilization")
-    kv_dtype, kv_dtype_from = _kv_dtype(settings, model)
-    return Resolved(
+    resolved = Resolved(
         max_model_len=length,
         auto_max_model_len=automatic,
         max_num_seqs=limits.seqs,
         max_num_batched_tokens=limits.tokens,
         gpu_memory_utilization=ratio(engine, "default.gpu_memory_utilization") if share is None else share,
         dtype=_dtype(settings, model, gpu=gpu, engine=engine),
-        kv_cache_dtype=kv_dtype,
         quantization=settings.text("quantization") or model.quantization,
-        block_size=settings.integer("block-size"),
+        chunked_prefill=chunked,
+        runner=runner,
+        origins={
+            **_plain_origins(settings, model),
+            "max-model-len": length_from,
+            "max-num-seqs": limits.seqs_from,
+            "max-num-batched-tokens": limits.tokens_from,
+        },
+    )
+    return _with_graphs(_with_caches(_with_parts(_with_ranks(resolved, basis), basis), basis), basis)
+
+
+def _with_ranks(resolved: Resolved, basis: Basis) -> Resolved:
+    """How the model is split, and how many batches are then in flight."""
+    settings = basis.settings
+    pipeline = _parallel(settings, "pipeline")
+    ahead = schedules_ahead(settings, basis.engine, basis.runner)
+    return replace(
+        resolved,
         tensor_parallel=_parallel(settings, "tensor"),
         pipeline_parallel=pipeline,
         data_parallel=_parallel(settings, "data"),
         decode_context_parallel=_parallel(settings, "decode-context"),
         expert_parallel=bool(settings.flag("enable-expert-parallel")),
-        enforce_eager=bool(settings.flag("enforce-eager")),
-        prefix_caching=prefix,
-        chunked_prefill=chunked,
         async_scheduling=ahead,
-        hybrid_kv_manager=not settings.flag("disable-hybrid-kv-cache-manager"),
+        max_concurrent_batches=batches_in_flight(basis.runner, ahead=ahead, pipeline_parallel=pipeline),
+    )
+
+
+def _with_parts(resolved: Resolved, basis: Basis) -> Resolved:
+    """What is loaded beside the plain language model, and where."""
+    settings = basis.settings
+    loras = (settings.integer("max-loras") or 1) if settings.flag("enable-lora") else 0
+    return replace(
+        resolved,
         language_model_only=_only_text(settings),
         mm_encoder_tp_mode=settings.text("mm-encoder-tp-mode") or "weights",
+        speculative_tokens=speculative_tokens(settings, basis.model),
+        speculative_method=speculative_method(settings),
+        max_loras=loras,
+        max_lora_rank=(settings.integer("max-lora-rank") or DEFAULT_LORA_RANK) if loras else 0,
+        cpu_offload=int((settings.number("cpu-offload-gb") or 0) * GIB),
+    )
+
+
+def _with_caches(resolved: Resolved, basis: Basis) -> Resolved:
+    """How KV cache and recurrent states are kept."""
+    settings = basis.settings
+    prefix = _caches_prefixes(basis)
+    kv_dtype, kv_dtype_from = _kv_dtype(settings, basis.model)
+    backend = settings.text("attention-backend") or settings.environment.get("VLLM_ATTENTION_BACKEND")
+    return replace(
+        resolved,
+        kv_cache_dtype=kv_dtype,
+        block_size=settings.integer("block-size"),
+        prefix_caching=prefix,
+        hybrid_kv_manager=not settings.flag("disable-hybrid-kv-cache-manager"),
         kv_cache_memory=settings.integer("kv-cache-memory-bytes", "kv-cache-memory"),
         num_gpu_blocks_override=settings.integer("num-gpu-blocks-override"),
         mamba_ssm_cache_dtype=_unless_auto(settings.text("mamba-ssm-cache-dtype")),
         mamba_cache_dtype=_unless_auto(settings.text("mamba-cache-dtype")),
-        speculative_tokens=drafts,
-        speculative_method=speculative_method(settings),
-        max_loras=_loras(settings),
-        max_lora_rank=(settings.integer("max-lora-rank") or DEFAULT_LORA_RANK) if _loras(settings) else 0,
-        cpu_offload=int((settings.number("cpu-offload-gb") or 0) * GIB),
-        cudagraph_sizes=capture_sizes(
-            basis, mode=mode, seqs=limits.seqs, tokens=limits.tokens, draft_tokens=drafts
-        ),
-        attention_backend=settings.text("attention-backend") or deployment.environment.get("VLLM_ATTENTION_BACKEND"),
-        runner=runner,
+        mamba_cache_mode=_state_mode(settings, basis.model, prefix=prefix),
+        attention_backend=backend,
+        origins={**resolved.origins, "kv-cache-dtype": kv_dtype_from},
+    )
+
+
+def _with_graphs(resolved: Resolved, basis: Basis) -> Resolved:
+    """Which CUDA graphs are captured."""
+    mode = graph_mode(basis)
+    sizes = capture_sizes(
+        basis,
+        mode=mode,
+        seqs=resolved.max_num_seqs,
+        tokens=resolved.max_num_batched_tokens,
+        draft_tokens=resolved.speculative_tokens,
+    )
+    return replace(
+        resolved,
+        enforce_eager=bool(basis.settings.flag("enforce-eager")),
         cudagraph_mode=mode,
-        max_concurrent_batches=batches_in_flight(runner, ahead=ahead, pipeline_parallel=pipeline),
-        mamba_cache_mode=_state_mode(settings, model, prefix=prefix),
-        origins={
-            "max-model-len": length_from,
-            "max-num-seqs": limits.seqs_from,
-            "max-num-batched-tokens": limits.tokens_from,
-            "kv-cache-dtype": kv_dtype_from,
-            **_plain_origins(settings, model),
-        },
+        cudagraph_sizes=sizes,
     )
 
 
@@ -187,10 +226,6 @@ def _only_text(settings: Settings) -> bool:
         return True
     limits = settings.mapping("limit-mm-per-prompt")
     return limits.get("image") == 0 and limits.get("video") == 0
-
-
-def _loras(settings: Settings) -> int:
-    return (settings.integer("max-loras") or 1) if settings.flag("enable-lora") else 0
 
 
 def _unless_auto(text: str | None) -> str | None:

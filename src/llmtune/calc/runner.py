@@ -41,23 +41,20 @@ def schedules_ahead(settings: Settings, engine: EngineVersion, runner: str) -> b
 
     Source: vLLM 0.14.0, 0.19.0 and 0.33.0 config/vllm.py::VllmConfig.__post_init__.
     """
-    if runner == "v0":
-        return False
     asked = settings.flag("async-scheduling")
-    if asked is not None:
-        return asked
-    if not on(engine, "default.async_scheduling") or settings.text("runner") == "pooling":
-        return False
+    if runner == "v0" or asked is not None:
+        return runner != "v0" and bool(asked)
     executor = settings.text("distributed-executor-backend")
     if executor is not None and executor not in ASYNC_EXECUTORS:
+        return False
+    if not on(engine, "default.async_scheduling") or settings.text("runner") == "pooling":
         return False
     if runner == "v2" and on(engine, "runner.async_any_method_on_v2"):
         return True
     pipeline = settings.integer("pipeline-parallel-size") or 1
-    if pipeline > 1 and not on(engine, "runner.async_with_pipeline"):
-        return False
     method = speculative_method(settings)
-    return method is None or method in words(engine, "runner.async_methods")
+    known = method is None or method in words(engine, "runner.async_methods")
+    return known and (pipeline == 1 or on(engine, "runner.async_with_pipeline"))
 
 
 def batches_in_flight(runner: str, *, ahead: bool, pipeline_parallel: int) -> int:
@@ -125,13 +122,7 @@ def _uses_v0(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineVersio
 
 
 def _takes_v2(settings: Settings, model: Model, engine: EngineVersion) -> bool:
-    pipeline = settings.integer("pipeline-parallel-size") or 1
-    if settings.text("distributed-executor-backend") == "external_launcher" and pipeline > 1:
-        return False
-    method = speculative_method(settings)
-    if method is not None and method in words(engine, "runner.v2_missing_methods"):
-        return False
-    if method not in {None, "dflash", "dspark"} and settings.mapping("speculative-config").get("parallel_drafting"):
+    if _lacks_on_v2(settings, engine):
         return False
     if on(engine, "runner.v2_all"):
         return True
@@ -140,3 +131,15 @@ def _takes_v2(settings: Settings, model: Model, engine: EngineVersion) -> bool:
     if model.architecture in words(engine, "runner.v2_architectures"):
         return on(engine, "runner.v2_quantized") or model.quantization is None
     return on(engine, "runner.v2_dense") and not traits.is_moe(model)
+
+
+def _lacks_on_v2(settings: Settings, engine: EngineVersion) -> bool:
+    """Whether something is asked for that runner v2 cannot do (_get_v2_model_runner_unsupported_features)."""
+    pipeline = settings.integer("pipeline-parallel-size") or 1
+    if settings.text("distributed-executor-backend") == "external_launcher" and pipeline > 1:
+        return True
+    method = speculative_method(settings)
+    if method is None or method in words(engine, "runner.v2_missing_methods"):
+        return method is not None
+    parallel = settings.mapping("speculative-config").get("parallel_drafting")
+    return bool(parallel) and method not in {"dflash", "dspark"}

@@ -18,6 +18,7 @@ class Settings:
     """The settings of one deployment by flag, the last one given first (as argparse takes them)."""
 
     def __init__(self, deployment: Deployment) -> None:
+        """Take the settings and the environment of a deployment."""
         self._values: dict[str, Value] = {setting.flag: setting.value for setting in deployment.settings}
         self.environment: Mapping[str, str] = deployment.environment
 

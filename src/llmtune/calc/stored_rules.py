@@ -163,8 +163,9 @@ def pad_experts(
             return _integer_experts(form, hidden, intermediate), hidden, intermediate
         case "mxfp4" | "mxfp4-quark" if capability is not None:
             # oracle/mxfp4.py::mxfp4_round_up_hidden_size_and_intermediate_size: Hopper runs Triton or Humming
-            # (64 intermediate), others TRT-LLM or Marlin (256 hidden, 128 intermediate)
-            tiles = (1, 64) if capability == HOPPER and form.name == "mxfp4" else (256, 128)
+            # (Quark: FlashInfer CUTLASS), others TRT-LLM or Marlin; tiles are (hidden, intermediate)
+            hopper = (1, 64) if form.name == "mxfp4" else (128, 128)
+            tiles = hopper if capability == HOPPER else (256, 128)
             return form, _round_up(hidden, tiles[0]), _round_up(intermediate, tiles[1])
         case _:
             return form, hidden, intermediate

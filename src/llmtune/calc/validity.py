@@ -19,8 +19,6 @@ from llmtune.calc.switches import on, word
 from llmtune.spec.memory import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from llmtune.spec.deployment import Deployment, Resolved
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -36,9 +34,6 @@ class Claim:
     resolved: Resolved
     hardware: Hardware
     engine: EngineVersion
-
-
-Rule = "Callable[[Claim], str | None]"
 
 
 def check(
@@ -179,9 +174,7 @@ def _threshold_within_length(claim: Claim) -> str | None:
 
 def _drafts(claim: Claim) -> str | None:
     config = claim.settings.mapping("speculative-config")
-    count, low, high = (
-        config.get(key) for key in ("num_speculative_tokens", "prompt_lookup_min", "prompt_lookup_max")
-    )
+    count, low, high = (config.get(key) for key in ("num_speculative_tokens", "prompt_lookup_min", "prompt_lookup_max"))
     if isinstance(count, int) and count < 1:
         return "num_speculative_tokens: Input should be greater than 0"
     if isinstance(low, int) and isinstance(high, int) and low > high:

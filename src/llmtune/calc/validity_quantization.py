@@ -21,9 +21,8 @@ FAMILIES = (
     frozenset({"fp8", "deepseek_v4_fp8"}),
     frozenset({"auto-round", "inc"}),
 )
+SHARED = frozenset({"moe_wna16"})  # reads two kinds of checkpoints
 ANY_CHECKPOINT = frozenset({"humming"})
-# Names of a checkpoint's method that a release may know under another one.
-SPELLINGS = {"auto-round": ("auto-round", "inc"), "modelopt_fp4": ("modelopt_fp4", "nvfp4", "modelopt")}
 WITH_OWN_CONFIG = FAMILIES[0] | FAMILIES[1] - {"inc", "moe_wna16"}  # methods whose settings only a checkpoint has
 
 
@@ -39,10 +38,20 @@ def _matches(claim: Claim) -> str | None:
     )
 
 
-def _known(claim: Claim) -> str | None:
+def _name_here(claim: Claim) -> str | None:
+    """The method under the name this release has for it: a checkpoint's method was called otherwise before."""
     method = claim.resolved.quantization
+    known = words(claim.engine, "quantization.methods")
+    if method is None or method in known or claim.settings.text("quantization") == method:
+        return method
+    others = (name for family in FAMILIES if method in family for name in sorted(family - SHARED))
+    return next((name for name in others if name in known), method)
+
+
+def _known(claim: Claim) -> str | None:
+    method = _name_here(claim)
     known = list(words(claim.engine, "quantization.methods"))
-    if method is None or any(name in known for name in SPELLINGS.get(method, (method,))):
+    if method is None or method in known:
         return None
     return f"Unknown quantization method: {method}. Must be one of {known}."
 
@@ -67,7 +76,7 @@ def _described(claim: Claim) -> str | None:
 
 def capable(claim: Claim) -> str | None:
     """Whether the GPU is new enough for the method."""
-    method, capability = claim.resolved.quantization, claim.hardware.gpu.compute_capability
+    method, capability = _name_here(claim), claim.hardware.gpu.compute_capability
     least = table(claim.engine, "quantization.capability").get(method or "")
     if least is None or capability is None:
         return _described(claim)

@@ -33,16 +33,20 @@ class Options(Mapping[str, Option]):
     __slots__ = ("_options", "_path")
 
     def __init__(self, path: Path) -> None:
+        """Remember the release's file."""
         self._path = path
         self._options: dict[str, Option] | None = None
 
     def __getitem__(self, flag: str) -> Option:
+        """The option of a flag."""
         return self._loaded[flag]
 
     def __iter__(self) -> Iterator[str]:
+        """All flags."""
         return iter(self._loaded)
 
     def __len__(self) -> int:
+        """How many options there are."""
         return len(self._loaded)
 
     @property

@@ -197,7 +197,9 @@ class _Parser:
             self._refuse(f"{match.written} asks for the help text; leave it out", "asks-for-help", token.span)
             return 0
         if match.written != match.full:
-            text = f"{match.written} is short for {match.full} only as long as no other flag starts so; write it in full"
+            text = (
+                f"{match.written} is short for {match.full} only as long as no other flag starts so; write it in full"
+            )
             self.warnings.append(Notice("abbreviated-flag", text, token.span))
         if match.option.negatable or match.option.flag_only:
             return self._switch(match, token, following)

@@ -136,7 +136,8 @@ class State:
 class StateSpace:
     """A recurrent layer: a state of constant size per request.
 
-    ``kind`` is ``mamba1``, ``mamba2``, ``gdn`` (gated delta net), ``kda`` (Kimi delta attention), ``short_conv``
+    ``kind`` is ``mamba1``, ``mamba2``, ``gdn`` (gated delta net), ``kda`` (Kimi delta attention of Kimi-Linear),
+    ``flash_kda`` (the same with a bounded gate and 128-wide heads, prefilled by FlashKDA: Kimi-K3), ``short_conv``
     (LFM2) or ``linear`` (lightning attention). Worked states, for conv kernel K:
 
     * mamba1: ``State(units=inner, columns=K - 1)``, ``State(units=inner, width=state, recurrent=True)``
@@ -144,7 +145,7 @@ class StateSpace:
       ``State(units=heads, width=head_dim * state, recurrent=True)``
     * gdn: ``State(units=2 * k_heads * k_dim + v_heads * v_dim, columns=K - 1, speculative=True)``,
       ``State(units=v_heads, width=v_dim * k_dim, recurrent=True)``
-    * kda: ``State(units=3 * heads * dim, columns=K - 1, speculative=True)``,
+    * kda, flash_kda: ``State(units=3 * heads * dim, columns=K - 1, speculative=True)``,
       ``State(units=heads, width=dim * dim, recurrent=True, fp32=True)``
     * short_conv: ``State(units=hidden, columns=K - 1, speculative=True)``
     * linear: ``State(units=heads, width=dim * dim)``
@@ -174,9 +175,10 @@ class LayerGroup:
 
     ``caches`` in the order the engine builds them; none for layers that read another layer's cache (the last layers
     of Gemma 3n and 4) and for layers without attention (Nemotron-H's feed-forward layers). Several in one layer:
-    Falcon-H1 (StateSpace, FullAttention as the engine builds them), DeepSeek V3.2 (Indexer, Latent), MiniMax-M3
-    (FullAttention with ``sparse``, Indexer), DeepSeek-V4 (WindowLatent alone, or with ratio 128 also CompressedLatent
-    and CompressorState, or with ratio 4 CompressedLatent, Indexer and a CompressorState for each of them).
+    Falcon-H1 (FullAttention, StateSpace), Whisper's decoder (FullAttention, CrossAttention), DeepSeek V3.2 and GLM-5
+    (Indexer where the layer has its own, Latent), MiniMax-M3 (FullAttention with ``sparse``, Indexer), DeepSeek-V4
+    (WindowLatent; with ratio 128 then CompressedLatent, CompressorState; with ratio 4 then Indexer, CompressorState of
+    the indexer, CompressedLatent, CompressorState).
     """
 
     modules: tuple[Module, ...]

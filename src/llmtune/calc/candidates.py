@@ -1,0 +1,203 @@
+"""One candidate: a layout and a KV dtype, completed to a deployment, with its memory plan.
+
+    max_model_len   what the workload needs, bounded by the model; shortened only when the GPU cannot hold it
+    max_num_seqs    the workload's concurrency, bounded by what the KV cache holds and by the scenario
+    utilization     the scenario's, lowered until headroom, other tenants and memory outside the budget have room
+
+``max_num_seqs`` sizes the sampler's buffers, so the plan is computed twice: once to see the room, once with the choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil, floor
+from typing import TYPE_CHECKING
+
+from llmtune.calc.kv_cache import describe_pool, largest_max_model_len
+from llmtune.calc.memory import estimate_memory
+from llmtune.calc.resolve import resolve
+from llmtune.spec.deployment import Deployment, Setting
+from llmtune.spec.memory import Failure
+
+if TYPE_CHECKING:
+    from llmtune.calc.layouts import Layout
+    from llmtune.spec.deployment import Resolved, Value
+    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Hardware
+    from llmtune.spec.memory import Memory
+    from llmtune.spec.model import Model
+    from llmtune.spec.scenario import Scenario
+
+LENGTH_STEP = 1024  # lengths are rounded up to this: nobody reads 3,917 in a config
+SEQS_STEP = 8  # CUDA graphs are captured at multiples of 8
+SHARE_STEP = 0.01
+STARTING_PROCESS = 600 << 20  # bytes a CUDA context takes before the engine looks at free memory (0.3-0.6 GiB)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked: a model on hardware under a release, for a scenario, with settings that must stay."""
+
+    model: Model
+    hardware: Hardware
+    engine: EngineVersion
+    scenario: Scenario
+    pinned: tuple[Setting, ...] = ()
+
+    def pin(self, flag: str) -> Value:
+        """The value the user insists on, None where the choice is free."""
+        return next((setting.value for setting in reversed(self.pinned) if setting.flag == flag), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A completed candidate. ``holds`` typical requests fit at once, over all replicas, at the low end."""
+
+    layout: Layout
+    deployment: Deployment
+    resolved: Resolved
+    memory: Memory
+    holds: float
+
+    @property
+    def starts(self) -> bool:
+        """Whether it fits even at the low end of the KV cache's interval."""
+        kv = self.memory.kv
+        if not self.memory.fits or kv is None:
+            return False
+        return not kv.groups or self.memory.kv_low >= kv.needed_bytes + kv.bytes_per_block
+
+
+def assess(request: Request, layout: Layout, values: dict[str, Value]) -> Candidate:
+    """The memory plan of a request with these settings."""
+    settings = {**_layout_settings(layout, request), **values}
+    settings |= {setting.flag: setting.value for setting in request.pinned}
+    deployment = Deployment(
+        model=request.model.id,
+        settings=tuple(Setting(flag, value) for flag, value in settings.items()),
+        engine_version=request.engine.release,
+        hardware=request.hardware,
+    )
+    resolved = resolve(deployment, request.model, request.hardware, request.engine)
+    memory = estimate_memory(deployment, request.model, resolved, request.hardware, request.engine)
+    return Candidate(layout, deployment, resolved, memory, _held(request, layout, resolved, memory))
+
+
+def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
+    """The candidate with length, concurrency and utilisation chosen."""
+    policy = request.scenario.policy
+    values: dict[str, Value] = {"max-model-len": needed_length(request)}
+    if kv_dtype != "auto":
+        values["kv-cache-dtype"] = kv_dtype
+    if policy.max_num_batched_tokens is not None:
+        values["max-num-batched-tokens"] = policy.max_num_batched_tokens
+    share = _share(request)
+    if share is not None:
+        values["gpu-memory-utilization"] = share
+    values["max-num-seqs"] = _bounded(ceil(request.scenario.workload.concurrency / layout.data), policy.max_num_seqs)
+    first = assess(request, layout, values)
+    values["max-num-seqs"] = choose_seqs(request, first)
+    return _within_gpu(request, layout, values)
+
+
+def needed_length(request: Request) -> int:
+    """The context the workload needs, rounded up, bounded by the model; the user's own length as it is."""
+    pinned = request.pin("max-model-len")
+    if isinstance(pinned, int):
+        return pinned
+    need = ceil(request.scenario.workload.context / LENGTH_STEP) * LENGTH_STEP
+    return min(need, request.model.default_context or request.model.max_context)
+
+
+def choose_seqs(request: Request, candidate: Candidate) -> int:
+    """Requests in a batch: what the KV cache holds, within the scenario's bounds, at a size that graphs are made for."""
+    scenario = request.scenario
+    room = floor(candidate.holds / candidate.layout.data)
+    wanted = ceil(scenario.workload.concurrency / candidate.layout.data)
+    if scenario.policy.aim == "throughput":
+        wanted = max(wanted, room)
+    blocks = candidate.memory.kv.num_blocks if candidate.memory.kv else 0
+    recurrent = any("Mamba" in group.kind for group in candidate.memory.kv.groups) if candidate.memory.kv else False
+    chosen = _bounded(min(wanted, max(room, 1)), scenario.policy.max_num_seqs)
+    return min(chosen, blocks) if recurrent and blocks else chosen
+
+
+def _bounded(count: int, bounds: tuple[int, int]) -> int:
+    """A count within bounds, at a multiple of the graph step where it is larger than one."""
+    low, high = bounds
+    stepped = ceil(count / SEQS_STEP) * SEQS_STEP if count > SEQS_STEP else count
+    return max(low, min(high, stepped))
+
+
+def _share(request: Request) -> float | None:
+    """Utilisation to set, None to keep the engine's default."""
+    if request.pin("gpu-memory-utilization") is not None or request.pin("kv-cache-memory-bytes") is not None:
+        return None
+    policy = request.scenario.policy
+    default = float(str(request.engine.behaviour["default.gpu_memory_utilization"]))
+    wanted = policy.gpu_memory_utilization if policy.gpu_memory_utilization is not None else default
+    bounds = [wanted, 1 - policy.headroom]
+    hardware = request.hardware
+    if hardware.free_memory is not None:
+        bounds.append((hardware.free_memory - STARTING_PROCESS) / hardware.gpu.total_memory)
+    share = max(SHARE_STEP, floor(round(min(bounds) / SHARE_STEP, 6)) * SHARE_STEP)
+    return None if share == default else round(share, 2)
+
+
+def _within_gpu(request: Request, layout: Layout, values: dict[str, Value]) -> Candidate:
+    """Lowers what the user has not set until the plan fits: the share for what lies outside it, then the length."""
+    candidate = assess(request, layout, values)
+    missing = -candidate.memory.part("unused").bytes if candidate.memory.parts else 0
+    if missing > 0 and candidate.memory.kv is not None and request.pin("gpu-memory-utilization") is None:
+        lowered = candidate.resolved.gpu_memory_utilization - missing / candidate.memory.total
+        values["gpu-memory-utilization"] = round(floor(lowered / SHARE_STEP) * SHARE_STEP, 2)
+        candidate = assess(request, layout, values)
+    if candidate.starts or request.pin("max-model-len") is not None:
+        return candidate
+    shorter = _longest(request, candidate)
+    if shorter < min(request.scenario.workload.typical, needed_length(request)):
+        return candidate
+    values["max-model-len"] = shorter
+    return assess(request, layout, values)
+
+
+def _longest(request: Request, candidate: Candidate) -> int:
+    """The longest context that the low end of the KV cache holds, in whole steps where it is long."""
+    if candidate.memory.kv_low <= 0:
+        return 0
+    resolved = replace(candidate.resolved, max_model_len=needed_length(request))
+    length = largest_max_model_len(
+        request.model, resolved, gpu=request.hardware.gpu, engine=request.engine, available=candidate.memory.kv_low
+    )
+    return length // LENGTH_STEP * LENGTH_STEP if length > LENGTH_STEP else length
+
+
+def _held(request: Request, layout: Layout, resolved: Resolved, memory: Memory) -> float:
+    """Typical requests (median prompt and output) that the low end of the KV cache holds, over all replicas.
+
+    The engine hands out blocks as requests grow, so what counts is what requests hold on average, not their maximum.
+    """
+    kv = memory.kv
+    if kv is None:
+        return 0.0
+    pool = describe_pool(request.model, resolved, gpu=request.hardware.gpu, engine=request.engine)
+    if isinstance(pool, Failure) or not pool.groups:
+        return float(request.scenario.policy.max_num_seqs[1])
+    share = min(1.0, memory.kv_low / max(1, memory.part("KV cache").bytes))
+    each = pool.request_blocks(min(request.scenario.workload.typical, resolved.max_model_len))
+    return kv.num_blocks * share / each * layout.data
+
+
+def _layout_settings(layout: Layout, request: Request) -> dict[str, Value]:
+    settings: dict[str, Value] = {}
+    if layout.tensor > 1:
+        settings["tensor-parallel-size"] = layout.tensor
+    if layout.pipeline > 1:
+        settings["pipeline-parallel-size"] = layout.pipeline
+    if layout.data > 1:
+        settings["data-parallel-size"] = layout.data
+    if layout.experts:
+        settings["enable-expert-parallel"] = True
+    if request.hardware.nodes > 1 and layout.tensor * layout.pipeline > request.hardware.gpus_per_node:
+        settings["distributed-executor-backend"] = "ray"
+    return settings

@@ -1,0 +1,100 @@
+"""The reason for every setting of a recommendation, and the sampling defaults that leave with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmtune.spec.deployment import Setting
+from llmtune.spec.recommendation import Reason
+
+if TYPE_CHECKING:
+    from llmtune.calc.candidates import Candidate, Request
+    from llmtune.spec.deployment import Deployment, Value
+
+GIB = 2**30
+SAMPLING = "override-generation-config"
+
+
+def sampling_settings(request: Request) -> tuple[Setting, ...]:
+    """What the scenario adds beside memory and layout: sampling defaults, prefix caching, chunked prefill."""
+    options, policy = request.engine.options, request.scenario.policy
+    settings: list[Setting] = []
+    wishes = (("enable-prefix-caching", policy.prefix_caching), ("enable-chunked-prefill", policy.chunked_prefill))
+    for flag, wish in wishes:
+        if wish is not None and flag in options and request.pin(flag) is None and not _is_default(request, flag, wish):
+            settings.append(Setting(flag, wish))
+    sampling: dict[str, Value] = {entry.name: entry.value for entry in request.scenario.sampling}
+    if sampling and SAMPLING in options and request.pin(SAMPLING) is None:
+        settings.append(Setting(SAMPLING, sampling))
+    return tuple(settings)
+
+
+def _is_default(request: Request, flag: str, wish: bool) -> bool:  # noqa: FBT001 - the value of a switch
+    """Whether the release does by itself what the scenario wishes; models it would not do it for keep their default."""
+    if flag == "enable-prefix-caching":
+        return bool(request.engine.behaviour.get("default.prefix_caching", True)) == wish
+    return bool(request.engine.behaviour.get("default.chunked_prefill", True)) == wish
+
+
+def explain(request: Request, candidate: Candidate, deployment: Deployment) -> tuple[Reason, ...]:
+    """A sentence for every setting, with the numbers it rests on."""
+    pinned = {setting.flag for setting in request.pinned}
+    return tuple(
+        Reason(setting.flag, "set by you" if setting.flag in pinned else _reason(setting, request, candidate))
+        for setting in deployment.settings
+    )
+
+
+def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:
+    scenario, memory = request.scenario, candidate.memory
+    said = scenario.reasons.get(setting.flag.replace("-", "_"), "")
+    match setting.flag:
+        case "tensor-parallel-size" | "pipeline-parallel-size" | "enable-expert-parallel":
+            return _layout_reason(setting.flag, request, candidate)
+        case "data-parallel-size":
+            each = candidate.layout.gpus // candidate.layout.data
+            return f"{candidate.layout.data} replicas, {each} GPU{'s' if each > 1 else ''} each: the model needs no more"
+        case "max-model-len":
+            return _length_reason(request, candidate)
+        case "max-num-seqs":
+            wanted = f"{scenario.workload.concurrency} requests expected"
+            return f"{wanted}, the KV cache holds {candidate.holds:.0f} typical ones{f'; {said}' if said else ''}"
+        case "gpu-memory-utilization":
+            return said or _share_reason(request, candidate)
+        case "kv-cache-dtype":
+            return f"16 bit does not hold {scenario.workload.concurrency} requests; fp8 doubles the KV cache's tokens"
+        case "override-generation-config":
+            return "; ".join(f"{entry.name} {entry.value:g}: {entry.reason}" for entry in scenario.sampling)
+        case "distributed-executor-backend":
+            return "one server over several nodes runs on Ray"
+        case _:
+            return said or f"chosen for {scenario.title.lower()} ({memory.total / GIB:.1f} GiB GPU)"
+
+
+def _layout_reason(flag: str, request: Request, candidate: Candidate) -> str:
+    layout, weights = candidate.layout, candidate.memory.part("weights").bytes / GIB
+    if flag == "enable-expert-parallel":
+        return "slices of single experts do not divide by this many GPUs; whole experts do"
+    if flag == "pipeline-parallel-size":
+        return f"{layout.pipeline} stages of layers: {weights:.1f} GiB of weights on the fullest GPU"
+    if request.scenario.policy.aim == "latency":
+        return f"{layout.tensor} GPUs work on every token together; {weights:.1f} GiB of weights on each"
+    return f"the smallest split that holds the workload: {weights:.1f} GiB of weights on each GPU"
+
+
+def _length_reason(request: Request, candidate: Candidate) -> str:
+    work, length = request.scenario.workload, candidate.resolved.max_model_len
+    need = f"{work.prompt.p95} prompt + {work.output.p95} output tokens at the 95th percentile"
+    if length < work.context:
+        limit = request.model.max_context
+        return f"{need} would need {work.context}; {'the model ends' if length >= limit else 'memory ends'} at {length}"
+    said = request.scenario.reasons.get("max_model_len", "")
+    return f"{need}{f'; {said}' if said else ''}"
+
+
+def _share_reason(request: Request, candidate: Candidate) -> str:
+    hardware, share = request.hardware, candidate.resolved.gpu_memory_utilization
+    if hardware.free_memory is not None and hardware.free_memory < hardware.gpu.total_memory * 0.98:
+        return f"{hardware.free_memory / GIB:.1f} GiB are free now; the rest belongs to other processes"
+    outside = (1 - share) * hardware.gpu.total_memory / GIB
+    return f"leaves {outside:.1f} GiB for the CUDA context, graphs and headroom"

@@ -1,0 +1,120 @@
+"""Shell text to words that know where they stand.
+
+``shlex`` splits the same way but forgets places and joins no continued lines. What is read here: quotes, escapes,
+continued lines, comments, ``;``, ``&&``, ``|`` and line ends between commands, redirections (dropped). Nothing is
+expanded: ``$PORT`` stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from llmtune.readers import ReadError
+from llmtune.readers.arguments import Token
+from llmtune.spec.deployment import Span
+
+PIECE = re.compile(
+    r"""(?P<join>\\\r?\n)
+    | (?P<broken>\\[ \t]+\r?\n)
+    | (?P<escape>\\[\s\S])
+    | '(?P<single>[^']*)'
+    | "(?P<double>(?:[^"\\]|\\[\s\S])*)"
+    | (?P<expansion>\$\((?:[^()]|\([^()]*\))*\)|\$\{[^}\n]*\}|`[^`]*`)
+    | (?P<redirect>[<>][<>&|]*)
+    | (?P<end>[\n;&|()]+)
+    | (?P<blank>[ \t\r]+)
+    | (?P<open>['"\\])
+    | (?P<hash>\#)
+    | (?P<plain>[^\s'"\\<>;&|()$`#]+|[$`])
+    """,
+    re.VERBOSE,
+)
+IN_DOUBLE = re.compile(r'\\(?:\r?\n|([$`"\\]))')
+
+
+@dataclass(slots=True)
+class _Scanner:
+    text: str
+    file: str
+    commands: list[list[Token]] = field(default_factory=lambda: [[]])
+    word: list[str] | None = None  # pieces of the word that is open
+    start: int = 0
+    skip: bool = False  # the next word is the target of a redirection
+
+    def __post_init__(self) -> None:
+        self.lines = [0, *(match.end() for match in re.finditer("\n", self.text))]
+
+    lines: list[int] = field(init=False, default_factory=list)
+
+    def span(self, start: int, end: int) -> Span:
+        line, last = bisect_right(self.lines, start), bisect_right(self.lines, end)
+        return Span(self.file, line, start - self.lines[line - 1] + 1, last, end - self.lines[last - 1] + 1)
+
+    def close(self, end: int) -> None:
+        """End the open word."""
+        if self.word is not None and not self.skip:
+            self.commands[-1].append(Token("".join(self.word), self.span(self.start, end)))
+        self.skip = self.skip and self.word is None
+        self.word = None
+
+    def add(self, piece: str, start: int) -> None:
+        if self.word is None:
+            self.word, self.start = [], start
+        self.word.append(piece)
+
+
+def commands(text: str, file: str) -> list[list[Token]]:
+    """The commands of a shell text, each as its words.
+
+    Raises:
+        ReadError: for an open quote or a backslash with blanks behind it at the end of a line.
+
+    """
+    scanner = _Scanner(text, file)
+    at = 0
+    while at < len(text):
+        match = PIECE.match(text, at)
+        if match is None:  # a blank that is none of the shell's (a form feed): part of the word
+            scanner.add(text[at], at)
+            at += 1
+            continue
+        at = _take(scanner, match)
+    scanner.close(at)
+    return [words for words in scanner.commands if words]
+
+
+def _take(scanner: _Scanner, match: re.Match[str]) -> int:
+    kind, piece, start = str(match.lastgroup), match.group(), match.start()
+    match kind:
+        case "join":
+            pass
+        case "broken":
+            message = "the backslash has blanks behind it, so the command ends here; delete them"
+            raise ReadError(message, name="broken-continuation", span=scanner.span(start, match.end()))
+        case "open":
+            message = f"{piece} is never closed" if piece != "\\" else "a backslash ends the text; delete it"
+            raise ReadError(message, name="open-quote", span=scanner.span(start, match.end()))
+        case "escape":
+            scanner.add(piece[1:], start)
+        case "single":
+            scanner.add(match["single"], start)
+        case "double":
+            scanner.add(IN_DOUBLE.sub(r"\1", match["double"]), start)
+        case "hash" if scanner.word is None:
+            end = scanner.text.find("\n", start)
+            return end if end >= 0 else len(scanner.text)
+        case "plain" | "expansion" | "hash":
+            scanner.add(piece, start)
+        case "redirect":
+            if scanner.word is not None and "".join(scanner.word).isdigit():
+                scanner.word = None  # the 2 of 2>file
+            scanner.close(start)
+            scanner.skip = True
+        case _:
+            scanner.close(start)
+            if kind == "end":
+                scanner.skip = False
+                scanner.commands.append([])
+    return match.end()
