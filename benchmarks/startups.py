@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
-from llmtune.architectures import ConfigError, read_model
+from llmtune.architectures import read_model
+from llmtune.architectures.config import ConfigError
 from llmtune.architectures.quantize import quantize_online
 from llmtune.calc.memory import estimate_memory
 from llmtune.calc.moe_buffers import expert_workspace

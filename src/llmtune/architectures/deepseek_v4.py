@@ -112,8 +112,8 @@ def _caches(config: Config, ratio: int) -> tuple[Cache, ...]:
     caches: tuple[Cache, ...] = (WindowLatent(dim, config.size("sliding_window")),)
     if not ratio:
         return caches
-    caches = (*caches, CompressedLatent(dim, ratio), CompressorState(dim, ratio))
+    own = (CompressedLatent(dim, ratio), CompressorState(dim, ratio))
     if ratio != INDEXED:
-        return caches
+        return (*caches, *own)
     index = config.size("index_head_dim")
-    return (*caches, Indexer(index, ratio), CompressorState(index, ratio))
+    return (*caches, Indexer(index, ratio), CompressorState(index, ratio), *own)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "InternLM2ForCausalLM", "AquilaForCausalLM")
 
+MISTRAL_WINDOW = 4096  # transformers models/mistral/configuration_mistral.py
+
 
 def describe(config: Config) -> Model:
     """Model from a config.json."""
@@ -27,6 +29,13 @@ def describe(config: Config) -> Model:
             *mlp(heads.hidden, config.size("intermediate_size"), bias=config.flag("mlp_bias")),
             *layer_norms(heads.hidden),
         ),
-        (windowed(heads, config.size("sliding_window", default=0)),),
+        (windowed(heads, _window(config)),),
     )
     return decoder(config, heads, [layer] * config.layers())
+
+
+def _window(config: Config) -> int:
+    """The window; a Mistral config that does not mention one has the Transformers default, one with null has none."""
+    if config.text("model_type") == "mistral" and "sliding_window" not in config.data:
+        return MISTRAL_WINDOW
+    return config.size("sliding_window", default=0)

@@ -5,6 +5,7 @@ Source: vLLM 0.33.0 model_executor/models/mimo_v2_flash.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.parts import (
@@ -42,9 +43,11 @@ def describe(config: Config) -> Model:
             *(_moe(config) if routed[depth] else mlp(heads.hidden, config.size("intermediate_size"))),
         )
         sink = "add_swa_attention_sink_bias" if slides else "add_full_attention_sink_bias"
-        if config.flag(sink, default=slides):
+        sinks = config.flag(sink, default=slides)
+        if sinks:
             modules = (*modules, Vector("self_attn.attention_sink_bias", heads.heads, sharded=True))
-        layers.append(LayerGroup(modules, (windowed(heads, _window(config) if slides else 0),)))
+        cache = replace(windowed(heads, _window(config) if slides else 0), sinks=sinks)
+        layers.append(LayerGroup(modules, (cache,)))
     return decoder(config, _heads(config, ""), layers)
 
 

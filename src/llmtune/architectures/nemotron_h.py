@@ -63,7 +63,7 @@ def describe(config: Config) -> Model:
     head: tuple[Module, ...] = (norm("model.norm_f", hidden),)
     if not config.flag("tie_word_embeddings"):
         head = (*head, Embedding("lm_head", vocab, hidden))
-    state_dtype = config.text("mamba_ssm_cache_dtype") or None
+    state_dtype = config.text("mamba_ssm_cache_dtype", "float32")
     return decoder(config, heads, layers, head=head, unstaged=BOTH, state_dtype=state_dtype)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(ValueError):
+class Refused(ValueError):  # noqa: N818 - it is the engine that refuses
     """The engine refuses this deployment.
 
     ``kind`` groups refusals ("invalid": a size that cannot be split, "kernel": no kernel for this shape or GPU);
@@ -11,6 +11,7 @@ class Refused(ValueError):
     """
 
     def __init__(self, kind: str, engine_message: str) -> None:
+        """Keep what the engine says as the text."""
         super().__init__(engine_message)
         self.kind = kind
         self.engine_message = engine_message

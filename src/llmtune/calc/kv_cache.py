@@ -81,7 +81,7 @@ def largest_max_model_len(
 
 
 def refuse_graph_capture(kv: KvCache, resolved: Resolved, engine: EngineVersion) -> Failure | None:
-    """Why CUDA graphs of recurrent layers cannot be captured, if so: the engine stops after it has planned the cache."""
+    """Why CUDA graphs of recurrent layers cannot be captured, which stops the engine after it has planned the cache."""
     recurrent = any(group.kind == STATE for group in kv.groups)
     graphs = not resolved.enforce_eager and resolved.cudagraph_mode in FULL_GRAPHS
     if not (recurrent and graphs and on(engine, "kv.state_blocks_limit_requests")):

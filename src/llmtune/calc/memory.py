@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from llmtune.calc.activations import Stage, activation_peak
 from llmtune.calc.cuda_graphs import charges_graphs, graph_memory
 from llmtune.calc.errors import Refused
-from llmtune.calc.kv_cache import describe_pool, largest_max_model_len, plan_kv_cache, refuse_graph_capture
+from llmtune.calc.kv_cache import largest_max_model_len, plan_kv_cache, refuse_graph_capture
+from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.non_torch import non_torch
 from llmtune.calc.persistent import persistent_buffers
 from llmtune.calc.resolve import length_limit

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 AUTO_LENGTHS = (-1, "auto")
 UNKNOWN_LENGTH = 2048  # config/model.py::_get_and_verify_max_len, where the config names no limit
 DTYPES = {"half": "float16", "float": "float32"}
-NO_FLOAT16 = frozenset({"gemma2", "gemma3", "glm4"})  # config/model.py::_FLOAT16_NOT_SUPPORTED_MODELS, by family
+NO_FLOAT16 = {  # config/model.py::_FLOAT16_NOT_SUPPORTED_MODELS: architecture and the model type in its message
+    "Gemma2ForCausalLM": "gemma2",
+    "Gemma3ForCausalLM": "gemma3_text",
+    "Gemma3ForConditionalGeneration": "gemma3",
+    "Glm4ForCausalLM": "glm4",
+}
 DEFAULT_LORA_RANK = 16
 GIB = 2**30
 
@@ -180,7 +185,7 @@ def _dtype(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineVersion)
         return DTYPES.get(asked, asked)
     old = gpu.compute_capability is not None and gpu.compute_capability < AMPERE
     preferred = "float16" if old else "bfloat16"
-    if old and model.family in NO_FLOAT16:
+    if old and model.architecture in NO_FLOAT16:
         preferred = "float32"
     if model.dtype == "float32":
         return preferred if old else word(engine, "default.float32_becomes")

@@ -24,6 +24,8 @@ MARLIN_HIDDEN = 128  # marlin_utils.py::check_moe_marlin_supports_config
 MARLIN_GROUPS = (32, 64, 128)  # the same function; channels need no group
 W4A8_TILE = 256  # compressed_tensors_moe_w4a8_fp8.py::create_weights
 HOPPER = (9, 0)
+BLACKWELL = 10  # major version of the data-centre boards, where TRT-LLM kernels run
+SIXTEEN_BITS = 16
 NATIVE_FP8 = (8, 9)  # below it Triton's FP8 experts, which take any block, do not run
 
 
@@ -47,6 +49,9 @@ def check_linear(linear: Linear, inputs: int, outputs: Sequence[int]) -> None:
     elif name == "mxfp8" and inputs % form.block[1]:
         # modelopt.py::KMxfp8Static.create_weights
         raise Refused("invalid", f"MXFP8 requires input size divisible by 32, got {inputs}")
+    elif name == "mxfp4" and inputs % form.block[1]:
+        # online/mxfp4.py::Mxfp4OnlineLinearMethod.create_weights
+        raise Refused("invalid", f"MXFP4 requires input_size_per_partition ({inputs}) to be divisible by 32.")
     elif form.scale is Scale.GROUP and inputs % form.block[1]:
         raise Refused("invalid", _group_message(form, inputs))
 
@@ -145,9 +150,7 @@ def _uneven_groups(intermediate: int, group: int) -> str:
     )
 
 
-def pad_experts(
-    experts: Experts, intermediate: int, capability: tuple[int, int] | None
-) -> tuple[Format, int, int]:
+def pad_experts(experts: Experts, intermediate: int, capability: tuple[int, int] | None) -> tuple[Format, int, int]:
     """Format, hidden size and intermediate size of the experts as they are allocated.
 
     Raises:
@@ -156,11 +159,17 @@ def pad_experts(
     """
     form = experts.format
     hidden = experts.latent or experts.hidden
+    if form.bits == SIXTEEN_BITS and capability is not None and capability[0] == BLACKWELL:
+        # oracle/unquantized.py::unquantized_round_up_hidden_size_and_intermediate_size with FlashInfer TRT-LLM
+        return form, hidden, _round_up(intermediate, 128)
     match form.name:
         case "fp8-block" if intermediate % form.block[0]:
             return _refined(form, hidden, intermediate, capability), hidden, intermediate
         case "gptq" | "awq" if form.scale is Scale.GROUP:
             return _integer_experts(form, hidden, intermediate), hidden, intermediate
+        case "fp8-online-block":
+            # online/fp8.py::Fp8PerBlockOnlineMoEMethod.maybe_roundup_sizes
+            return form, _round_up(hidden, form.block[0]), _round_up(intermediate, form.block[0])
         case "mxfp4" | "mxfp4-quark" if capability is not None:
             # oracle/mxfp4.py::mxfp4_round_up_hidden_size_and_intermediate_size: Hopper runs Triton or Humming
             # (Quark: FlashInfer CUTLASS), others TRT-LLM or Marlin; tiles are (hidden, intermediate)

@@ -86,12 +86,11 @@ def _allowed_length(claim: Claim) -> str | None:
 
 
 def _stable_dtype(claim: Claim) -> str | None:
-    family = claim.model.family
-    unsafe = on(claim.engine, "validity.float16_unsafe") and family in NO_FLOAT16
-    if not unsafe or claim.resolved.dtype != "float16":
+    kind = NO_FLOAT16.get(claim.model.architecture)
+    if kind is None or claim.resolved.dtype != "float16" or not on(claim.engine, "validity.float16_unsafe"):
         return None
     return (
-        f"The model type '{family}' does not support float16. Reason: Numerical instability. Please use bfloat16 or "
+        f"The model type '{kind}' does not support float16. Reason: Numerical instability. Please use bfloat16 or "
         "float32 instead."
     )
 

@@ -21,9 +21,9 @@ FAMILIES = (
     frozenset({"fp8", "deepseek_v4_fp8"}),
     frozenset({"auto-round", "inc"}),
 )
-SHARED = frozenset({"moe_wna16"})  # reads two kinds of checkpoints
+SHARED = frozenset({"moe_wna16", "inc"})  # read several kinds of checkpoints
 ANY_CHECKPOINT = frozenset({"humming"})
-WITH_OWN_CONFIG = FAMILIES[0] | FAMILIES[1] - {"inc", "moe_wna16"}  # methods whose settings only a checkpoint has
+WITH_OWN_CONFIG = (FAMILIES[0] | FAMILIES[1]) - {"inc", "moe_wna16"}  # methods whose settings only a checkpoint has
 
 
 def _matches(claim: Claim) -> str | None:
@@ -77,7 +77,7 @@ def _described(claim: Claim) -> str | None:
 def capable(claim: Claim) -> str | None:
     """Whether the GPU is new enough for the method."""
     method, capability = _name_here(claim), claim.hardware.gpu.compute_capability
-    least = table(claim.engine, "quantization.capability").get(method or "")
+    least = _least_capability(claim, method)
     if least is None or capability is None:
         return _described(claim)
     current = capability[0] * 10 + capability[1]
@@ -87,6 +87,15 @@ def capable(claim: Claim) -> str | None:
             f"Current capability: {current}."
         )
     return _described(claim)
+
+
+def _least_capability(claim: Claim, method: str | None) -> int | None:
+    """The lowest compute capability of a method, times ten; one that says none of its own has its family's."""
+    least = table(claim.engine, "quantization.capability")
+    if method is None or method in least:
+        return least.get(method or "")
+    family = next((family - SHARED for family in FAMILIES if method in family), frozenset())
+    return min((least[name] for name in family if name in least), default=None)
 
 
 RULES = (_matches, _known, _not_deprecated)

@@ -7,14 +7,14 @@ Source: vLLM 0.33.0 model_executor/layers/linear.py, vocab_parallel_embedding.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from llmtune.calc.errors import Refused
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.stored import experts_bytes, linear_bytes
-from llmtune.spec.weights import Embedding, Experts, Linear, Shard, Slice, Vector
+from llmtune.spec.weights import BF16, FP32, Embedding, Experts, Linear, Shard, Slice, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +44,7 @@ class Split:
     experts: int
     moe_tensor: int
     capability: tuple[int, int] | None
+    wide: bool = False  # --dtype float32: what is stored in 16 bit takes 32
 
 
 def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]:
@@ -63,10 +64,11 @@ def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]
         experts=ranks if resolved.expert_parallel else 1,
         moe_tensor=1 if resolved.expert_parallel else ranks,
         capability=gpu.compute_capability,
+        wide=resolved.dtype == "float32",
     )
     stages = stage_layers(model.layers, resolved.pipeline_parallel)
     towers = () if resolved.language_model_only else model.towers
-    tower_split = split if resolved.mm_encoder_tp_mode != "data" else Split(1, 1, 1, split.capability)
+    tower_split = split if resolved.mm_encoder_tp_mode != "data" else replace(split, tensor=1)
     result = []
     for stage, layers in enumerate(stages):
         parts = _layer_parts(model, layers, split)
@@ -81,6 +83,12 @@ def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]
             parts["towers"] = _total(towers, tower_split)
         result.append(RankWeights(stage, sum(parts.values()), parts))
     return tuple(result)
+
+
+def weigh_whole(model: Model, split: Split) -> int:
+    """Weight bytes of all layers, embeddings, head and towers together."""
+    layers = sum(_layer_parts(model, range(model.layers), split).values())
+    return layers + sum(_total(part, split) for part in (model.embedding, model.head, model.towers))
 
 
 def _layer_parts(model: Model, layers: range, split: Split) -> dict[str, int]:
@@ -107,6 +115,8 @@ def _total(modules: Sequence[Module], split: Split) -> int:
 
 def module_bytes(module: Module, split: Split) -> int:
     """Bytes of one module on one rank."""
+    if split.wide and not isinstance(module, Vector) and module.format == BF16:
+        module = replace(module, format=FP32)
     match module:
         case Linear():
             return _linear(module, split)

@@ -153,12 +153,14 @@ def _last_of_line(release: Release) -> str:
 
 
 def _option(flag: str, entry: Mapping[str, Any]) -> Option:
-    known = {item.name for item in fields(Option)} - {"flag", "flag_only", "choices", "aliases"}
+    known = {item.name for item in fields(Option)} - {"flag", "flag_only", "choices", "aliases", "nargs"}
+    nargs = entry.get("nargs")
     return Option(
         flag=flag,
         flag_only=bool(entry.get("flag")),
         choices=tuple(str(choice) for choice in entry.get("choices", ())),
         aliases=tuple(entry.get("aliases", ())),
+        nargs=None if nargs is None else str(nargs),
         **{key: value for key, value in entry.items() if key in known},
     )
 

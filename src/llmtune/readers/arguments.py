@@ -152,13 +152,12 @@ class _Parser:
     hidden: set[int] = field(default_factory=set)  # free tokens that may belong to a secret
 
     def run(self) -> None:
-        kinds, tokens = self._classify()
+        """Sort every token; mistakes go to ``problems``."""
+        tokens, kinds = self.tokens, [self._kind(token) for token in self.tokens]
         at = 0
         while at < len(tokens):
             kind, token = kinds[at], tokens[at]
-            end = at + 1
-            while end < len(tokens) and kinds[end] is None:
-                end += 1
+            end = next((later for later in range(at + 1, len(tokens)) if kinds[later] is not None), len(tokens))
             if kind is None:
                 self.free.append(token)
                 at += 1
@@ -168,19 +167,10 @@ class _Parser:
             else:
                 at += 1 + self._option(kind, token, tokens[at + 1 : end])
 
-    def _classify(self) -> tuple[list[Match | ReadError | None], list[Token]]:
-        """Each token as an option, a mistake, or None where it is free; all are free after ``--``."""
-        kinds: list[Match | ReadError | None] = []
-        tokens: list[Token] = []
-        for index, token in enumerate(self.tokens):
-            if token.text == "--":
-                rest = self.tokens[index + 1 :]
-                return kinds + [None] * len(rest), tokens + rest
-            kinds.append(self._kind(token))
-            tokens.append(token)
-        return kinds, tokens
-
     def _kind(self, token: Token) -> Match | ReadError | None:
+        """A token as an option, as a mistake, or None where it is a value or free."""
+        if token.text == "--":
+            return ReadError("'--' has no use here; leave it out", name="extra-argument", span=token.span)
         try:
             found = self.table.find(token.text)
         except BadValue as error:

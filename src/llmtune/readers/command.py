@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmtune.readers import Notice, Reading, ReadError, shell, vllm_yaml
+from llmtune.readers import Notice, ReadError, Reading, shell, vllm_yaml
 from llmtune.readers.arguments import Arguments, Token, cover, parse
 from llmtune.spec.deployment import Deployment
 
@@ -27,6 +28,7 @@ DEMO = "vllm.entrypoints.api_server"
 CONTAINER = frozenset({"docker", "podman", "nerdctl", "kubectl", "helm"})
 KNOWN = re.compile(rf"\bvllm\s+(\\\r?\n\s*)?serve\b|{re.escape(SERVER)}|{re.escape(DEMO)}|{re.escape(MAIN)}")
 OTHER_FILE = re.compile(r"^(apiVersion|kind|services)\s*:|^FROM\s|^\[Unit\]", re.MULTILINE)
+COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 MODEL_FLAG = re.compile(r"--model(=.+)?", re.DOTALL)
 SERVED_NAME = re.compile(r"--served[-_]model[-_]name(=.+)?", re.DOTALL)
@@ -44,7 +46,7 @@ class Invocation:
 def recognises(text: str, name: str) -> bool:
     """Whether the text starts a server from a shell."""
     other = name.endswith((".yaml", ".yml", ".json", ".service")) or OTHER_FILE.search(text)
-    return not other and bool(KNOWN.search(text))
+    return not other and bool(KNOWN.search(COMMENT.sub("", text)))
 
 
 def read(text: str, engine: EngineVersion, *, file: str = "<command>", directory: Path | None = None) -> Reading:
@@ -79,7 +81,8 @@ def read_argv(argv: Iterable[str], engine: EngineVersion, *, directory: Path | N
 
 def read_arguments(tokens: Iterable[Token], engine: EngineVersion, invocation: Invocation) -> Reading:
     """Read the arguments behind ``vllm serve`` (or the module), as containers are given them."""
-    given, warnings = list(tokens), []
+    given = list(tokens)
+    warnings: list[Notice] = []
     if invocation.entry == "serve":
         given, warnings = _model_first(given, engine)
     given, from_file = _with_config(given, engine, invocation)
@@ -92,8 +95,8 @@ def read_arguments(tokens: Iterable[Token], engine: EngineVersion, invocation: I
 
 def _read_words(words: list[Token], engine: EngineVersion, exported: Mapping[str, str], directory: Path) -> Reading:
     entry, start = _server(words) or ("serve", 0)
-    own = [match.groups() for word in words[:start] if (match := ASSIGNMENT.fullmatch(word.text))]
-    invocation = Invocation(entry, {**exported, **dict(own)}, directory)
+    own = {match[1]: match[2] for word in words[:start] if (match := ASSIGNMENT.fullmatch(word.text))}
+    invocation = Invocation(entry, {**exported, **own}, directory)
     return read_arguments(words[start:], engine, invocation)
 
 
@@ -102,7 +105,7 @@ def _server(words: Sequence[Token]) -> tuple[str, int] | None:
     texts = [word.text for word in words]
     if texts and Path(texts[0]).name in CONTAINER:
         return None
-    for at, (first, second) in enumerate(zip(texts, texts[1:], strict=False)):
+    for at, (first, second) in enumerate(pairwise(texts)):
         if Path(first).name == "vllm" and second == "serve":
             return "serve", at + 2
         if first == "-m" and second == SERVER:

@@ -31,6 +31,7 @@ class Table:
     """The option strings of one release."""
 
     def __init__(self, engine: EngineVersion) -> None:
+        """Spell out every option of a release."""
         self.release = engine.requested or engine.release
         self.options = engine.options
         self.names: dict[str, tuple[Option, bool]] = {}

@@ -31,6 +31,7 @@ PIECE = re.compile(
     """,
     re.VERBOSE,
 )
+ANY = re.compile(r"(?P<plain>[\s\S])")  # blanks that are none to a shell: part of the word
 IN_DOUBLE = re.compile(r'\\(?:\r?\n|([$`"\\]))')
 
 
@@ -75,46 +76,50 @@ def commands(text: str, file: str) -> list[list[Token]]:
     scanner = _Scanner(text, file)
     at = 0
     while at < len(text):
-        match = PIECE.match(text, at)
-        if match is None:  # a blank that is none of the shell's (a form feed): part of the word
-            scanner.add(text[at], at)
-            at += 1
-            continue
-        at = _take(scanner, match)
+        match = PIECE.match(text, at) or ANY.match(text, at)
+        at = _take(scanner, match) if match else len(text)
     scanner.close(at)
     return [words for words in scanner.commands if words]
 
 
 def _take(scanner: _Scanner, match: re.Match[str]) -> int:
-    kind, piece, start = str(match.lastgroup), match.group(), match.start()
+    """Do what one piece of text says; return where the next begins."""
+    kind, piece, start, end = str(match.lastgroup), match.group(), match.start(), match.end()
     match kind:
         case "join":
             pass
-        case "broken":
-            message = "the backslash has blanks behind it, so the command ends here; delete them"
-            raise ReadError(message, name="broken-continuation", span=scanner.span(start, match.end()))
-        case "open":
-            message = f"{piece} is never closed" if piece != "\\" else "a backslash ends the text; delete it"
-            raise ReadError(message, name="open-quote", span=scanner.span(start, match.end()))
-        case "escape":
-            scanner.add(piece[1:], start)
-        case "single":
-            scanner.add(match["single"], start)
-        case "double":
-            scanner.add(IN_DOUBLE.sub(r"\1", match["double"]), start)
+        case "broken" | "open":
+            raise _refused(piece, scanner.span(start, end))
         case "hash" if scanner.word is None:
-            end = scanner.text.find("\n", start)
-            return end if end >= 0 else len(scanner.text)
-        case "plain" | "expansion" | "hash":
-            scanner.add(piece, start)
-        case "redirect":
-            if scanner.word is not None and "".join(scanner.word).isdigit():
-                scanner.word = None  # the 2 of 2>file
-            scanner.close(start)
-            scanner.skip = True
+            after = scanner.text.find("\n", start)
+            return after if after >= 0 else len(scanner.text)
+        case "redirect" | "end" | "blank":
+            _separate(scanner, kind, start)
         case _:
-            scanner.close(start)
-            if kind == "end":
-                scanner.skip = False
-                scanner.commands.append([])
-    return match.end()
+            scanner.add(_unquoted(match, kind), start)
+    return end
+
+
+def _unquoted(match: re.Match[str], kind: str) -> str:
+    if kind == "double":
+        return IN_DOUBLE.sub(r"\1", match["double"])
+    return match[kind][1:] if kind == "escape" else match[kind]
+
+
+def _separate(scanner: _Scanner, kind: str, start: int) -> None:
+    if kind == "redirect" and scanner.word is not None and "".join(scanner.word).isdigit():
+        scanner.word = None  # the 2 of 2>file
+    scanner.close(start)
+    if kind == "redirect":
+        scanner.skip = True
+    elif kind == "end":
+        scanner.skip = False
+        scanner.commands.append([])
+
+
+def _refused(piece: str, span: Span) -> ReadError:
+    if len(piece) > 1:
+        message = "the backslash has blanks behind it, so the command ends here; delete them"
+        return ReadError(message, name="broken-continuation", span=span)
+    message = "a backslash ends the text; delete it" if piece == "\\" else f"{piece} is never closed; close the quote"
+    return ReadError(message, name="open-quote", span=span)

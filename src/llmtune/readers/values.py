@@ -11,10 +11,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmtune.spec.deployment import Value
     from llmtune.spec.engine import Option
 
-POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
+THOUSANDS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+BINARY = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 HUMAN = re.compile(r"(\d+)(\.\d+)?([kKmMgGtT])")
 BARE_HUMAN = re.compile(r"\b\d+(?:\.\d+)?[kKmMgGtT]\b")
 QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
@@ -27,7 +30,7 @@ SHOWN = 60  # characters of a wrong value in a message
 class BadValue(ValueError):  # noqa: N818 - it names what is wrong, as the message does
     """A text that an option does not take; ``name`` is the mistake in kebab-case."""
 
-    def __init__(self, name: str, message: str) -> None:
+    def __init__(self, name: str, message: str) -> None:  # noqa: D107 - the class says it
         super().__init__(message)
         self.name = name
 
@@ -47,6 +50,8 @@ def convert(option: Option, text: str) -> Value:
         if "$" in text and option.type != "str":
             raise BadValue("literal-variable", f"{_shown(text)} is a variable; put its value there") from None
         raise
+    if option.flag == "lora-modules":
+        _check_adapter(text)
     return _chosen(option, value)
 
 
@@ -72,8 +77,8 @@ def human_int(text: str) -> int:
     if suffix.isupper():
         if decimals:
             raise ValueError(f"{text.strip()!r} has decimals before a binary suffix; write {text.strip().lower()}")
-        return int(number) * 1024 ** POWERS[suffix.lower()]
-    return int(float(number + decimals) * 1000 ** POWERS[suffix])
+        return int(number) * BINARY[suffix]
+    return int(float(number + decimals) * THOUSANDS[suffix])
 
 
 def loose(text: str) -> Value:
@@ -95,19 +100,15 @@ def loose(text: str) -> Value:
 def _typed(option: Option, text: str) -> Value:
     if option.json and option.type != "json" and OBJECT.fullmatch(text):
         return _json(option, text)
-    match option.type:
-        case "int":
-            return _int(option, text)
-        case "float":
-            return _float(text)
-        case "json":
-            return _json(option, text)
-        case "pairs":
-            return _pairs(text)
-        case "bool":
-            return _bool(text)
-        case _:
-            return text
+    converters: dict[str, Callable[[Option, str], Value]] = {
+        "int": _int,
+        "float": _float,
+        "json": _json,
+        "pairs": _pairs,
+        "bool": _bool,
+    }
+    converter = converters.get(option.type)
+    return converter(option, text) if converter else text
 
 
 def _int(option: Option, text: str) -> int:
@@ -122,14 +123,14 @@ def _int(option: Option, text: str) -> int:
         raise BadValue("invalid-number", message) from error
 
 
-def _float(text: str) -> float:
+def _float(_: Option, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
         raise BadValue("invalid-number", f"{_shown(text)} is not a number; write one like 0.9") from error
 
 
-def _bool(text: str) -> bool:
+def _bool(_: Option, text: str) -> bool:
     if text.lower() not in {"true", "false"}:
         raise BadValue("invalid-choice", f"{_shown(text)} is neither true nor false")
     return text.lower() == "true"
@@ -167,7 +168,7 @@ def expand_suffixes(text: str) -> str:
     return "".join(part if index % 2 else BARE_HUMAN.sub(number, part) for index, part in enumerate(parts))
 
 
-def _pairs(text: str) -> dict[str, Value]:
+def _pairs(_: Option, text: str) -> dict[str, Value]:
     pairs: dict[str, Value] = {}
     for item in text.split(","):
         key, equals, count = (part.strip() for part in item.partition("="))
@@ -175,6 +176,19 @@ def _pairs(text: str) -> dict[str, Value]:
             raise BadValue("invalid-json-argument", f"{_shown(text)} is no list of name=number; write image=4,video=1")
         pairs[key] = int(count)
     return pairs
+
+
+def _check_adapter(text: str) -> None:
+    """Refuse what is neither ``name=path`` nor a JSON object with both."""
+    if not text or ("=" in text and "," not in text):
+        return
+    try:
+        adapter = json.loads(text)
+    except (ValueError, RecursionError):
+        adapter = None
+    if not isinstance(adapter, dict) or not {"name", "path"} <= set(adapter):
+        example = """name=path or '{"name": "a", "path": "org/a"}'"""
+        raise BadValue("invalid-json-argument", f"{_shown(text)} is no adapter; write {example}")
 
 
 def _chosen(option: Option, value: Any) -> Value:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from llmtune.readers import LARGEST, Notice, Reading, ReadError, read_text
+from llmtune.readers import LARGEST, Notice, ReadError, Reading, read_text
 from llmtune.readers.arguments import Token, parse
 from llmtune.readers.options import Table
 from llmtune.spec.deployment import Deployment, Span
@@ -182,7 +182,7 @@ def _json(mapping: dict[Any, Any], entry: _Entry) -> str:
 
 def _entries(text: str, file: str, warnings: list[Notice]) -> list[tuple[str, Span, Any, Any]]:
     """Key, place, value and node of each entry; of equal keys the last, where the first stands, as YAML loaders do."""
-    import yaml  # noqa: PLC0415 - 24 ms that only this needs
+    import yaml
 
     try:
         _check_shape(text, file)
@@ -191,7 +191,7 @@ def _entries(text: str, file: str, warnings: list[Notice]) -> list[tuple[str, Sp
         if not isinstance(root, yaml.MappingNode):
             what = "is empty" if root is None or root.value in {"", "null", "~"} else "is no mapping"
             message = f"{file} {what}; write one 'flag: value' per line"
-            raise ReadError(message, name="config-file-shape", span=root and _span(root, file))  # noqa: TRY301
+            raise ReadError(message, name="config-file-shape", span=root and _span(root, file))
         _count(root, file, {})
         loader.flatten_mapping(root)
         found: dict[str, tuple[str, Span, Any, Any]] = {}
@@ -199,7 +199,7 @@ def _entries(text: str, file: str, warnings: list[Notice]) -> list[tuple[str, Sp
             key, span = loader.construct_object(key_node, deep=True), _span(key_node, file)
             if not isinstance(key, str):
                 message = f"the key {key_node.value!r} is no text to YAML; put it in quotes or name a flag"
-                raise ReadError(message, name="config-file-shape", span=span)  # noqa: TRY301
+                raise ReadError(message, name="config-file-shape", span=span)
             if key in found:
                 message = f"'{key}' stands here a second time: the last one wins; delete the others"
                 warnings.append(Notice("duplicate-yaml-key", message, span))
@@ -225,7 +225,7 @@ def _not_yaml(error: Any, file: str) -> ReadError:
 
 def _check_shape(text: str, file: str) -> None:
     """Refuse deep nesting and many aliases before anything recursive sees them."""
-    import yaml  # noqa: PLC0415
+    import yaml
 
     depth = aliases = 0
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -233,7 +233,7 @@ def _check_shape(text: str, file: str) -> None:
         aliases += isinstance(event, yaml.AliasEvent)
         if depth > DEEPEST or aliases > MOST_ALIASES:
             what = f"more than {DEEPEST} levels" if depth > DEEPEST else f"more than {MOST_ALIASES} aliases"
-            mark = event.start_mark
+            mark: Any = event.start_mark
             span = Span(file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
             raise ReadError(
                 f"{what}: too many for a vLLM config; write it plainly", name="config-file-shape", span=span

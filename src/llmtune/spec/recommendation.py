@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmtune.spec.deployment import Deployment, Resolved
+    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Hardware
     from llmtune.spec.memory import Memory
+    from llmtune.spec.model import Model
+    from llmtune.spec.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,26 @@ class Recommendation:
     ways_out: tuple[WayOut, ...]
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a deployment will do: everything that a report of it needs."""
+
+    model: Model
+    engine: EngineVersion
+    hardware: Hardware
+    deployment: Deployment
+    resolved: Resolved
+    memory: Memory
+    assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A recommendation for a scenario, with the estimate of what it will do (or of the nearest that was tried)."""
+
+    estimate: Estimate
+    scenario: Scenario
+    recommendation: Recommendation

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Kind = Literal["linear", "experts", "lm_head", "embedding"]
 
 
-class MixedShards(ValueError):
+class MixedShards(ValueError):  # noqa: N818 - it names what is wrong with the checkpoint
     """A checkpoint that stores the parts of one fused layer in different formats, which the engine refuses."""
 
 

@@ -70,7 +70,7 @@ class Scheme:
         )
 
 
-def linear_format(scheme: Scheme) -> Format:
+def linear_format(scheme: Scheme) -> Format:  # noqa: PLR0911 - one return per scheme
     """Format of a linear layer.
 
     Raises:
@@ -99,7 +99,7 @@ def linear_format(scheme: Scheme) -> Format:
             raise ConfigError(_unknown(scheme))
 
 
-def experts_format(scheme: Scheme) -> Format:
+def experts_format(scheme: Scheme) -> Format:  # noqa: PLR0911 - one return per scheme
     """Format of stacked experts.
 
     Raises:

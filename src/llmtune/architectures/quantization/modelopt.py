@@ -115,10 +115,18 @@ def kv_cache_dtype(config: Mapping[str, Any]) -> str | None:
     scheme = inner.get("kv_cache_scheme") or config.get("kv_cache_scheme")
     scheme = scheme or inner.get("kv_cache_quant_algo") or config.get("kv_cache_quant_algo")
     if isinstance(scheme, dict):
-        bits, kind = scheme.get("num_bits"), scheme.get("type")
-        static = scheme.get("dynamic") is False
-        scheme = {(8, "float", True): "FP8", (4, "float", static): "NVFP4"}.get((bits, kind, static))
+        scheme = _kv_algorithm(scheme)
     return KV_DTYPES.get(str(scheme).upper())
+
+
+def _kv_algorithm(scheme: Mapping[str, Any]) -> str | None:
+    match (scheme.get("num_bits"), scheme.get("type"), scheme.get("dynamic")):
+        case (8, "float", False):
+            return "FP8"
+        case (4, "float", _):
+            return "NVFP4"
+        case _:
+            return None
 
 
 def _algorithm(checkpoint: Checkpoint) -> str:
@@ -129,6 +137,6 @@ def _algorithm(checkpoint: Checkpoint) -> str:
         return "MXFP8"
     groups = config.get("config_groups")
     if algo == "NVFP4" and isinstance(groups, dict) and groups:
-        weight_only = all(isinstance(group, dict) and group.get("input_activations") is None for group in groups.values())
-        return "W4A16_NVFP4" if weight_only else algo
+        inputs = [group.get("input_activations") for group in groups.values() if isinstance(group, dict)]
+        return algo if any(given is not None for given in inputs) else "W4A16_NVFP4"
     return algo

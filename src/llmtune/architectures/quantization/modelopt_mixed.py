@@ -69,8 +69,7 @@ class _Layers:
         found = {self.algorithms[name] for name in names if name in self.algorithms}
         if len(found) > 1:
             raise MixedShards(
-                f"Mixed quant_algo within fused layer {module}: {found}. "
-                "All shards must use the same quantization."
+                f"Mixed quant_algo within fused layer {module}: {found}. All shards must use the same quantization."
             )
         return found.pop() if found else None
 
@@ -112,8 +111,10 @@ def _group_size(settings: Mapping[str, Any], layers: Mapping[str, Any]) -> int:
     """The config's group size, else that of the first NVFP4 layer, else 16."""
     if settings.get("group_size") is not None:
         return int(settings["group_size"])
-    fp4 = (layer for layer in layers.values() if str(layer.get("quant_algo", "")).upper().endswith("NVFP4"))
-    return int(next(fp4, {}).get("group_size", 16))
+    for layer in layers.values():
+        if str(layer.get("quant_algo", "")).upper().endswith("NVFP4"):
+            return int(layer.get("group_size", 16))
+    return 16
 
 
 def _spellings(module: str) -> list[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmtune.architectures.quantization.base import Checkpoint, Kind
     from llmtune.spec.weights import Format
 
+
 def read(checkpoint: Checkpoint) -> Quantization:
     """Experts, whatever ``modules_to_not_convert`` says."""
 

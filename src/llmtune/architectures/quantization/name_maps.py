@@ -6,24 +6,25 @@ models/deepseek_v4. Renamings that only touch tensors (".weight", "_scale") are 
 
 from __future__ import annotations
 
+_Fused = dict[str, tuple[str, ...]]
 _QKV = ("q_proj", "k_proj", "v_proj")
 _GATE_UP = ("gate_proj", "up_proj")
-_QKV_ONLY = {"qkv_proj": _QKV}
-_MLA = {"gate_up_proj": _GATE_UP, "fused_qkv_a_proj": ("q_a_proj", "kv_a_proj_with_mqa")}
-_DELTA_NET = {
+_QKV_ONLY: _Fused = {"qkv_proj": _QKV}
+_MLA: _Fused = {"gate_up_proj": _GATE_UP, "fused_qkv_a_proj": ("q_a_proj", "kv_a_proj_with_mqa")}
+_DELTA_NET: _Fused = {
     "qkv_proj": _QKV,
     "gate_up_proj": _GATE_UP,
     "qkv": ("qkv",),
     "in_proj_qkvz": ("in_proj_qkv", "in_proj_z"),
     "in_proj_ba": ("in_proj_b", "in_proj_a"),
 }
-_DEEPSEEK_V4 = {
+_DEEPSEEK_V4: _Fused = {
     "gate_up_proj": ("w1", "w3"),
     "fused_wqa_wkv": ("wq_a", "wkv"),
     "fused_wkv_wgate": ("wkv", "wgate"),
 }
 
-FUSED: dict[str, dict[str, tuple[str, ...]]] = {
+FUSED: dict[str, _Fused] = {
     **dict.fromkeys(
         (
             "Qwen3MoeForCausalLM",
@@ -64,7 +65,6 @@ FUSED: dict[str, dict[str, tuple[str, ...]]] = {
     "DeepseekV4ForCausalLM": _DEEPSEEK_V4,
     "Phi3ForCausalLM": {},
     "InternLM2ForCausalLM": {"gate_up_proj": ("w1", "w3")},
-    "MiMoV2FlashForCausalLM": {"qkv_proj": _QKV, "gate_up_proj": _GATE_UP},
     "GPT2LMHeadModel": {},
     "GraniteMoeHybridForCausalLM": _QKV_ONLY,
 }

@@ -119,6 +119,7 @@ def is_ignored(module: str, ignored: Sequence[str], names: Names, *, globs: bool
     answers = [any(matches_target(part, entry, globs=globs) for entry in ignored) for part in names.parts(module)]
     if any(answers) and not all(answers):
         raise MixedShards(
-            f"Found different quantization schemes for the shards of {module}. vLLM requires all to use the same scheme."
+            f"Found different quantization schemes for the shards of {module}. "
+            "vLLM requires all to use the same scheme."
         )
     return all(answers)

@@ -20,16 +20,15 @@ from llmtune.architectures.quantization.formats import (
     UNQUANTIZED,
     WORD,
     fp8_block,
-    nvfp4,
 )
-from llmtune.spec.weights import Scale
+from llmtune.spec.weights import Format, Scale
 
 if TYPE_CHECKING:
     from llmtune.architectures.quantization.base import Kind
-    from llmtune.spec.weights import Format
 
 _ONE_SCALE = replace(FP8_TENSOR, scale=Scale.NONE, scale_bytes=0, matrix_bytes=WORD)  # fused parts share it
 _BLOCKS = replace(fp8_block((128, 128)), name="fp8-online-block")  # made from whole tensors: no shape rule
+_NVFP4 = Format("nvfp4-online", 4, Scale.GROUP, 1, (1, 16), matrix_bytes=2 * WORD)  # one weight and input scale each
 
 _METHODS: dict[str, tuple[Format, Format]] = {  # linear, experts
     "fp8": (_ONE_SCALE, _ONE_SCALE),
@@ -40,7 +39,7 @@ _METHODS: dict[str, tuple[Format, Format]] = {  # linear, experts
     "mxfp4": (MXFP4, MXFP4),
     "int8_per_channel_weight_only": (UNQUANTIZED, INT8_CHANNEL),
     "experts_int8": (UNQUANTIZED, INT8_CHANNEL),
-    "nvfp4_per_token": (UNQUANTIZED, nvfp4(experts=True)),
+    "nvfp4_per_token": (UNQUANTIZED, _NVFP4),
 }
 METHODS = tuple(_METHODS)
 

@@ -1,0 +1,5 @@
+"""``python -m llmtune``."""
+
+from llmtune.cli import main
+
+main()

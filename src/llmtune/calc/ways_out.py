@@ -1,0 +1,140 @@
+"""What would make a model fit, each tried for real and told with its numbers, the cheapest change first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llmtune.calc.candidates import LENGTH_STEP, complete
+from llmtune.calc.search import kv_dtypes, layouts_of
+from llmtune.spec.deployment import Setting
+from llmtune.spec.recommendation import WayOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from llmtune.calc.candidates import Candidate, Request
+    from llmtune.spec.hardware import Gpu
+    from llmtune.spec.model import Model
+
+GIB = 2**30
+MOST_GPUS = 64
+MOST_NODE_GPUS = 8
+SMALLEST_CONTEXT = 1024
+PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size")
+
+
+def find_ways_out(
+    request: Request, *, gpus: Iterable[Gpu] = (), siblings: Iterable[Model] = (), online: Model | None = None
+) -> tuple[WayOut, ...]:
+    """Changes that make the request start.
+
+    ``gpus`` are larger ones to consider, smallest first; ``siblings`` quantised checkpoints of the same model;
+    ``online`` the model quantised while loading, where the release and the GPU can.
+    """
+    return (
+        *_less(request),
+        *_quantised(request, siblings, online),
+        *_more_gpus(request),
+        *_bigger_gpu(request, gpus),
+    )
+
+
+def starting(request: Request) -> Candidate | None:
+    """The first candidate that starts."""
+    for layout in layouts_of(request):
+        for dtype in kv_dtypes(request):
+            candidate = complete(request, layout, dtype)
+            if candidate.starts:
+                return candidate
+    return None
+
+
+def _less(request: Request) -> Iterator[WayOut]:
+    """Smaller context, fp8 KV cache, no CUDA graphs: what the same GPUs can still do."""
+    tries: list[tuple[str, str, dict[str, Setting]]] = []
+    if request.pin("max-model-len") is not None or request.model.max_context > SMALLEST_CONTEXT:
+        longest = _longest_that_starts(request)
+        if longest:
+            tries.append((f"context of {longest} tokens", f"--max-model-len {longest}", _set("max-model-len", longest)))
+    option = request.engine.options.get("kv-cache-dtype")
+    if option is not None and request.pin("kv-cache-dtype") != "fp8":
+        tries.append(("8-bit KV cache", "--kv-cache-dtype fp8", _set("kv-cache-dtype", "fp8")))
+    tries.append(("fewer requests at once", "--concurrency 1 --set max-num-seqs=1", _set("max-num-seqs", 1)))
+    tries.append(("no CUDA graphs", "--set enforce-eager=true", _set("enforce-eager", True)))  # noqa: FBT003
+    for change, arguments, settings in tries:
+        kept = tuple(setting for setting in request.pinned if setting.flag not in settings)
+        found = starting(replace(request, pinned=(*kept, *settings.values())))
+        if found is not None:
+            yield WayOut(change, arguments, _result(found))
+
+
+def _longest_that_starts(request: Request) -> int | None:
+    """The longest context, in steps of 1024, that starts when nothing shorter was asked for."""
+    kept = tuple(setting for setting in request.pinned if setting.flag != "max-model-len")
+
+    def starts(steps: int) -> bool:
+        length = Setting("max-model-len", steps * LENGTH_STEP)
+        return starting(replace(request, pinned=(*kept, length))) is not None
+
+    most = request.model.max_context // LENGTH_STEP
+    steps = _last_true(starts, most)
+    return steps * LENGTH_STEP if steps else None
+
+
+def _last_true(test: Callable[[int], bool], most: int) -> int:
+    """The largest number from 1 to ``most`` that passes a test which stops passing once; 0 when none does."""
+    if most < 1 or not test(1):
+        return 0
+    low, high = 1, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if test(middle) else (low, middle - 1)
+    return low
+
+
+def _quantised(request: Request, siblings: Iterable[Model], online: Model | None) -> Iterator[WayOut]:
+    for sibling in siblings:
+        found = starting(replace(request, model=sibling))
+        if found is not None:
+            yield WayOut(f"quantised checkpoint {sibling.id}", sibling.id, _result(found))
+    if online is not None:
+        found = starting(replace(request, model=online, pinned=(*request.pinned, Setting("quantization", "fp8"))))
+        if found is not None:
+            yield WayOut("quantise to fp8 while loading", "--quantization fp8", _result(found))
+
+
+def _more_gpus(request: Request) -> Iterator[WayOut]:
+    """The smallest number of the same GPUs that works: more in a node up to 8, then more nodes."""
+    hardware = request.hardware
+    free = replace(request, pinned=tuple(setting for setting in request.pinned if setting.flag not in PARALLEL))
+    counts = [(gpus, 1) for gpus in (2, 4, 8)] + [(MOST_NODE_GPUS, nodes) for nodes in (2, 4, 8)]
+    for gpus, nodes in counts:
+        if gpus * nodes <= hardware.gpus or gpus * nodes > MOST_GPUS:
+            continue
+        found = starting(replace(free, hardware=replace(hardware, gpus_per_node=gpus, nodes=nodes)))
+        if found is not None:
+            arguments = f"--gpus {gpus}" if nodes == 1 else f"--gpus {gpus} --nodes {nodes}"
+            yield WayOut(f"{gpus * nodes} x {hardware.gpu.name}", arguments, f"{found.layout}; {_result(found)}")
+            return
+
+
+def _bigger_gpu(request: Request, gpus: Iterable[Gpu]) -> Iterator[WayOut]:
+    """The smallest larger GPU that works in the same number."""
+    for gpu in gpus:
+        if gpu.total_memory <= request.hardware.gpu.total_memory:
+            continue
+        found = starting(replace(request, hardware=replace(request.hardware, gpu=gpu, free_memory=None)))
+        if found is not None:
+            yield WayOut(f"{request.hardware.gpus} x {gpu.name}", f"--gpu {gpu.name}", _result(found))
+            return
+
+
+def _set(flag: str, value: bool | int | str) -> dict[str, Setting]:  # noqa: FBT001 - the value of a setting
+    return {flag: Setting(flag, value)}
+
+
+def _result(candidate: Candidate) -> str:
+    memory, resolved = candidate.memory, candidate.resolved
+    kv = memory.part("KV cache").bytes / GIB
+    return f"context {resolved.max_model_len}, {kv:.1f} GiB of KV cache, {candidate.holds:.0f} typical requests at once"

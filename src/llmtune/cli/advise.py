@@ -1,0 +1,191 @@
+"""From the options of ``recommend`` to a request, and from a recommendation to text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmtune.calc.candidates import Request
+from llmtune.calc.search import recommend
+from llmtune.calc.ways_out import find_ways_out
+from llmtune.catalog import gpus, models, scenarios
+from llmtune.cli.errors import UserError
+from llmtune.cli.judge import load_model, page_options, quantised_while_loading
+from llmtune.readers.arguments import Token, parse
+from llmtune.spec.deployment import Deployment
+from llmtune.spec.recommendation import Advice, Estimate
+from llmtune.spec.scenario import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from llmtune.spec.deployment import Setting
+    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Hardware
+    from llmtune.spec.model import Model
+    from llmtune.spec.recommendation import WayOut
+    from llmtune.spec.scenario import Scenario
+
+FORMATS = ("text", "json", "yaml", "command")
+MOST_TOKENS = 100_000_000
+MOST_REQUESTS = 1_000_000
+BIGGER_GPUS = ("l4", "a10g", "l40s", "a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "b300-sxm")
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the command line says about the requests; None leaves the scenario's figure."""
+
+    concurrency: int | None
+    prompt: str | None
+    output: str | None
+    headroom: float | None
+
+
+def load_scenario(name: str, workload: Workload) -> Scenario:
+    """A preset or a user's file, with what the command line overrides.
+
+    Raises:
+        UserError: when a number makes no sense.
+
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        from llmtune.readers.scenario import read_scenario  # noqa: PLC0415 - validation takes pydantic
+
+        scenario = read_scenario(Path(name))
+    else:
+        scenario = scenarios.find(name)
+    work, policy = scenario.workload, scenario.policy
+    if workload.concurrency is not None:
+        if not 1 <= workload.concurrency <= MOST_REQUESTS:
+            raise UserError(f"--concurrency must lie in 1..{MOST_REQUESTS}, not {workload.concurrency}")
+        work = replace(work, concurrency=workload.concurrency)
+    if workload.prompt is not None:
+        work = replace(work, prompt=_tokens("--prompt-tokens", workload.prompt))
+    if workload.output is not None:
+        work = replace(work, output=_tokens("--output-tokens", workload.output))
+    if workload.headroom is not None:
+        if not 0 <= workload.headroom < 1:
+            raise UserError(f"--headroom is a share from 0 to below 1, not {workload.headroom:g}")
+        policy = replace(policy, headroom=workload.headroom)
+    return replace(scenario, workload=work, policy=policy)
+
+
+def _tokens(option: str, text: str) -> Tokens:
+    """``1000`` or ``1000:4000``."""
+    parts = text.split(":")
+    try:
+        numbers = [int(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if not 1 <= len(numbers) <= 2 or not all(1 <= number <= MOST_TOKENS for number in numbers):  # noqa: PLR2004
+        raise UserError(f"{option} takes a number of tokens, or two as P50:P95, not '{text}'")
+    if numbers[-1] < numbers[0]:
+        raise UserError(f"{option}: the 95th percentile cannot be below the median, as in '{text}'")
+    return Tokens(numbers[0], numbers[-1])
+
+
+def read_pins(wishes: Mapping[str, object], pins: Iterable[str], engine: EngineVersion) -> tuple[Setting, ...]:
+    """Settings the user insists on, checked against the release's options.
+
+    Raises:
+        ReadError: for a flag or a value the release does not have.
+
+    """
+    tokens = [Token(f"--{flag}={value}") for flag, value in wishes.items()]
+    for pin in pins:
+        flag, equals, value = pin.partition("=")
+        name = flag.strip().lstrip("-")
+        if not name:
+            raise UserError(f"--set takes FLAG=VALUE, for example --set max-num-seqs=64, not '{pin}'")
+        switch = not equals or value.strip().lower() == "true"
+        if switch:
+            tokens.append(Token(f"--{name}"))
+        elif value.strip().lower() == "false":
+            tokens.append(Token(f"--no-{name}"))
+        else:
+            tokens += [Token(f"--{name}"), Token(value)]
+    return parse(tokens, engine, positionals=0).settings
+
+
+def request(
+    model: Model, hardware: Hardware, engine: EngineVersion, scenario: Scenario, pinned: tuple[Setting, ...]
+) -> Request:
+    """The request, with the model as the pinned settings make it."""
+    model = quantised_while_loading(model, Deployment(model.id, pinned))
+    return Request(model, hardware, engine, scenario, pinned)
+
+
+def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
+    """The recommendation with everything a report needs; where nothing fits, with the ways out."""
+    answer = recommend(asked)
+    if answer.deployment is None:
+        answer = replace(answer, ways_out=ways_out(asked))
+    if answer.resolved is None or answer.memory is None:
+        raise UserError("no layout of this model over these GPUs exists; change --gpus")
+    engine = asked.engine
+    estimate = Estimate(
+        model=asked.model,
+        engine=engine,
+        hardware=asked.hardware,
+        deployment=answer.deployment or Deployment(asked.model.id, asked.pinned),
+        resolved=answer.resolved,
+        memory=answer.memory,
+        assumptions=(*notes, *asked.model.notes, *((engine.note,) if engine.note else ())),
+        warnings=answer.warnings,
+    )
+    return Advice(estimate, asked.scenario, answer)
+
+
+def ways_out(asked: Request) -> tuple[WayOut, ...]:
+    """Ways out among the catalogue's GPUs and the model's quantised siblings."""
+    siblings = []
+    if asked.model.quantization is None and asked.model.id in models.names():
+        siblings = [load_model(name, offline=True) for name in models.siblings(asked.model.id)]
+    online = None
+    methods = asked.engine.options.get("quantization")
+    if asked.model.quantization is None and methods is not None and asked.pin("quantization") is None:
+        from llmtune.architectures.quantize import quantize_online  # noqa: PLC0415 - rarely needed
+
+        online = quantize_online(asked.model, "fp8")
+    larger = [gpus.find(name) for name in BIGGER_GPUS]
+    return find_ways_out(asked, gpus=larger, siblings=siblings, online=online)
+
+
+def render(answer: Advice, format_: str, *, pretty: bool, color: str, to_file: bool) -> str:
+    """A recommendation in the format that was asked for."""
+    deployment, engine = answer.recommendation.deployment, answer.estimate.engine
+    if format_ == "json":
+        from llmtune.reports import json as report  # noqa: PLC0415 - one of several
+
+        return report.advice(answer)
+    if format_ == "text":
+        from llmtune.reports import text as page  # noqa: PLC0415
+
+        line = None if deployment is None else _command(deployment, engine, pretty=True)
+        return page.advice(answer, line, **page_options(color, to_file=to_file))
+    if deployment is None:
+        raise UserError("nothing fits, so there is nothing to write")
+    if format_ == "yaml":
+        from llmtune.writers import vllm_yaml  # noqa: PLC0415
+
+        return vllm_yaml.write(deployment, engine)
+    return _command(deployment, engine, pretty=pretty)
+
+
+def _command(deployment: Deployment, engine: EngineVersion, *, pretty: bool) -> str:
+    from llmtune.writers import command  # noqa: PLC0415
+
+    return command.write(deployment, engine, pretty=pretty)
+
+
+def spoken(answer: Advice) -> tuple[str, ...]:
+    """What is said on stderr beside a document: assumptions, warnings, and why there is no document."""
+    shown = answer.estimate
+    lines = [*shown.assumptions, *shown.warnings]
+    if answer.recommendation.deployment is None:
+        failure = shown.memory.failure
+        lines.append(f"nothing fits: {failure.engine_message if failure else 'too close to call'}")
+        lines += [f"{way.arguments}: {way.change}: {way.result}" for way in answer.recommendation.ways_out]
+    return tuple(lines)

@@ -1,0 +1,77 @@
+"""``llmtune estimate``: what an existing configuration will do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmtune.cli import options as opt  # noqa: TC001 - Typer reads the annotations
+
+if TYPE_CHECKING:
+    from llmtune.readers import Reading
+    from llmtune.spec.engine import EngineVersion
+
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(help="A vLLM YAML config, or '-- vllm serve MODEL ...'.", metavar="FILE | -- COMMAND"),
+]
+Format = Annotated[str, typer.Option("--format", "-f", help="text or json.")]
+
+
+def command(  # noqa: PLR0913 - one parameter an option
+    words: Words = None,
+    gpu: opt.GpuName = "auto",
+    gpus: opt.Gpus = None,
+    nodes: opt.Nodes = 1,
+    instance: opt.Instance = None,
+    gpu_memory: opt.GpuMemory = None,
+    free_memory: opt.FreeMemory = None,
+    compute_capability: opt.Capability = None,
+    vllm_version: opt.EngineRelease = None,
+    offline: opt.Offline = False,  # noqa: FBT002
+    assume_architecture: opt.Assume = None,
+    format_: Format = "text",
+    output: opt.Output = None,
+    color: opt.Color = "auto",
+    exit_zero: opt.ExitZero = False,  # noqa: FBT002
+) -> None:
+    """Say what an existing vLLM configuration will do on a GPU: memory, KV cache, whether it starts.
+
+    The configuration is a file for `vllm serve --config`, or any `vllm serve` command behind `--`.
+    """
+    from llmtune.cli import judge  # noqa: PLC0415 - the calculation, which --help does not need
+    from llmtune.cli.hardware import from_options  # noqa: PLC0415
+    from llmtune.cli.terminal import deliver  # noqa: PLC0415
+
+    judge.check_choice("--format", format_, ("text", "json"))
+    judge.check_choice("--color", color, ("auto", "always", "never"))
+    engine = judge.load_engine(vllm_version)
+    reading = read_words(words or [], engine)
+    hardware, notes = from_options(
+        gpu=gpu,
+        gpus=gpus if gpus is not None or instance else judge.gpus_asked_for(reading.deployment, nodes),
+        nodes=nodes,
+        instance=instance,
+        gpu_memory=gpu_memory,
+        free_memory=free_memory,
+        compute_capability=compute_capability,
+    )
+    model = judge.load_model(reading.deployment.model, offline=offline, assume_architecture=assume_architecture)
+    result = judge.estimate(reading, model, hardware, engine, notes)
+    deliver(judge.render_estimate(result, format_, color=color, to_file=output is not None), output)
+    raise typer.Exit(0 if result.memory.fits or exit_zero else 1)
+
+
+def read_words(words: list[str], engine: EngineVersion) -> Reading:
+    """A config file, or a command given word by word."""
+    from llmtune.cli.errors import UserError  # noqa: PLC0415
+    from llmtune.readers import read  # noqa: PLC0415
+    from llmtune.readers.command import read_argv  # noqa: PLC0415
+
+    if not words:
+        raise UserError("nothing to estimate; name a vLLM YAML config, or put '-- vllm serve MODEL ...' at the end")
+    if len(words) == 1 and not words[0].startswith("-"):
+        return read(Path(words[0]), engine)
+    return read_argv(words, engine)

@@ -1,0 +1,96 @@
+"""``llmtune recommend``: the main job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmtune.cli import options as opt  # noqa: TC001 - Typer reads the annotations
+
+ModelName = Annotated[str, typer.Argument(help="Hugging Face id, catalog id or a directory with a config.json.")]
+ScenarioName = Annotated[str, typer.Option("--scenario", "-s", help="A shipped scenario, or your own YAML file.")]
+Format = Annotated[str, typer.Option("--format", "-f", help="text, json, yaml or command.")]
+Pretty = Annotated[bool, typer.Option("--pretty", help="Break a command over several lines.")]
+Pins = Annotated[
+    list[str] | None, typer.Option("--set", help="Pin a vLLM setting, e.g. --set max-num-seqs=64; may be repeated.")
+]
+Length = Annotated[str | None, typer.Option("--max-model-len", help="Context length to serve, e.g. 16384 or 16k.")]
+KvDtype = Annotated[str | None, typer.Option("--kv-cache-dtype", help="KV cache dtype to use.")]
+Quantization = Annotated[str | None, typer.Option("--quantization", help="Quantise a 16-bit checkpoint while loading.")]
+Tensor = Annotated[int | None, typer.Option("--tensor-parallel-size", "-tp", help="Tensor parallel size to use.")]
+Pipeline = Annotated[int | None, typer.Option("--pipeline-parallel-size", "-pp", help="Pipeline stages to use.")]
+Data = Annotated[int | None, typer.Option("--data-parallel-size", "-dp", help="Replicas to use.")]
+Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Requests in flight at once.")]
+Tokens = "tokens as MEAN, or as P50:P95"
+Prompt = Annotated[str | None, typer.Option("--prompt-tokens", help=f"Prompt {Tokens}.")]
+Answer = Annotated[str | None, typer.Option("--output-tokens", help=f"Output {Tokens}.")]
+Headroom = Annotated[float | None, typer.Option("--headroom", help="Share of the GPU to leave free, e.g. 0.1.")]
+
+
+def command(  # noqa: PLR0913 - one parameter an option
+    model: ModelName,
+    scenario: ScenarioName = "chat",
+    gpu: opt.GpuName = "auto",
+    gpus: opt.Gpus = None,
+    nodes: opt.Nodes = 1,
+    instance: opt.Instance = None,
+    gpu_memory: opt.GpuMemory = None,
+    free_memory: opt.FreeMemory = None,
+    compute_capability: opt.Capability = None,
+    vllm_version: opt.EngineRelease = None,
+    max_model_len: Length = None,
+    concurrency: Concurrency = None,
+    prompt_tokens: Prompt = None,
+    output_tokens: Answer = None,
+    kv_cache_dtype: KvDtype = None,
+    quantization: Quantization = None,
+    tensor_parallel_size: Tensor = None,
+    pipeline_parallel_size: Pipeline = None,
+    data_parallel_size: Data = None,
+    headroom: Headroom = None,
+    pins: Pins = None,
+    format_: Format = "text",
+    pretty: Pretty = False,  # noqa: FBT002
+    output: opt.Output = None,
+    offline: opt.Offline = False,  # noqa: FBT002
+    assume_architecture: opt.Assume = None,
+    color: opt.Color = "auto",
+    exit_zero: opt.ExitZero = False,  # noqa: FBT002
+) -> None:
+    """Recommend a vLLM configuration for a model, a GPU and a scenario: one that starts, with a reason per setting."""
+    from llmtune.cli import advise, judge  # noqa: PLC0415 - the calculation, which --help does not need
+    from llmtune.cli.hardware import from_options  # noqa: PLC0415
+    from llmtune.cli.terminal import deliver, say  # noqa: PLC0415
+
+    judge.check_choice("--format", format_, advise.FORMATS)
+    judge.check_choice("--color", color, ("auto", "always", "never"))
+    engine = judge.load_engine(vllm_version)
+    wishes = {
+        "max-model-len": max_model_len,
+        "kv-cache-dtype": kv_cache_dtype,
+        "quantization": quantization,
+        "tensor-parallel-size": tensor_parallel_size,
+        "pipeline-parallel-size": pipeline_parallel_size,
+        "data-parallel-size": data_parallel_size,
+    }
+    pinned = advise.read_pins({key: value for key, value in wishes.items() if value is not None}, pins or [], engine)
+    workload = advise.Workload(concurrency, prompt_tokens, output_tokens, headroom)
+    chosen = advise.load_scenario(scenario, workload)
+    hardware, notes = from_options(
+        gpu=gpu,
+        gpus=gpus,
+        nodes=nodes,
+        instance=instance,
+        gpu_memory=gpu_memory,
+        free_memory=free_memory,
+        compute_capability=compute_capability,
+    )
+    known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)
+    answer = advise.advise(advise.request(known, hardware, engine, chosen, pinned), notes)
+    feasible = answer.recommendation.deployment is not None
+    if format_ in {"yaml", "command"}:
+        say(advise.spoken(answer))
+    if feasible or format_ in {"text", "json"}:
+        deliver(advise.render(answer, format_, pretty=pretty, color=color, to_file=output is not None), output)
+    raise typer.Exit(0 if feasible or exit_zero else 1)

@@ -1,0 +1,209 @@
+"""``--format text``: a plan for people. The memory bar and its legend come first, then settings with reasons."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from llmtune.reports.settings import resolved_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from llmtune.spec.memory import Memory
+    from llmtune.spec.recommendation import Advice, Estimate
+
+GIB = 2**30
+GLYPHS = {  # unicode, ASCII, colour
+    "weights": ("█", "#", "blue"),
+    "KV cache": ("▓", "K", "green"),
+    "activations": ("▒", "a", "yellow"),
+    "persistent buffers": ("░", "p", "magenta"),
+    "CUDA graphs": ("▪", "g", "cyan"),
+    "non-torch": ("▫", "n", "white"),
+    "unused": ("·", ".", "bright_black"),
+}
+NAME_WIDTH = 18
+SETTING_WIDTH = 34
+ORIGIN_WORDS = ("set",)
+
+
+def estimate(result: Estimate, *, width: int, color: bool, unicode: bool = True) -> str:
+    """What a deployment will do."""
+    page = _Page(width, color=color, unicode=unicode)
+    page.headline(f"{result.model.id} on {_hardware(result)}")
+    page.memory(result.memory)
+    page.verdict(result.memory)
+    rows = [
+        (f"--{flag} {_plain(value)}", origin)
+        for flag, (value, origin) in resolved_settings(result.deployment, result.resolved).items()
+        if value not in {None, False} or origin in ORIGIN_WORDS
+    ]
+    page.table("Settings", rows)
+    page.bullets("Assumptions", result.assumptions)
+    page.bullets("Warnings", result.warnings)
+    return page.text()
+
+
+def advice(result: Advice, command: str | None, *, width: int, color: bool, unicode: bool = True) -> str:
+    """A recommendation, or a refusal with the ways out."""
+    page = _Page(width, color=color, unicode=unicode)
+    answer, shown = result.recommendation, result.estimate
+    page.headline(f"{shown.model.id} for {result.scenario.name} on {_hardware(shown)}")
+    page.memory(shown.memory)
+    if answer.deployment is None:
+        page.verdict(shown.memory)
+        ways = [(way.arguments, f"{way.change}: {way.result}") for way in answer.ways_out]
+        page.table("What would make it fit", ways or [("nothing that was tried", "a smaller model is needed")])
+    else:
+        rows = [
+            (f"--{setting.flag} {_plain(setting.value)}".rstrip(), reason.text)
+            for setting, reason in zip(answer.deployment.settings, answer.reasons, strict=True)
+        ]
+        page.table("Settings", rows)
+    page.table("Also tried", [(one.candidate, one.why) for one in answer.rejected])
+    page.bullets("Assumptions", shown.assumptions)
+    page.bullets("Warnings", shown.warnings)
+    if command:
+        page.block("Start it", command)
+    return page.text()
+
+
+def _hardware(result: Estimate) -> str:
+    hardware = result.hardware
+    count = f"{hardware.gpus} x " if hardware.gpus > 1 else ""
+    nodes = f" on {hardware.nodes} nodes" if hardware.nodes > 1 else ""
+    share = f"gpu-memory-utilization {result.resolved.gpu_memory_utilization:g}"
+    return f"{count}{hardware.gpu.product}{nodes} · vLLM {result.engine.release} · {share}"
+
+
+def _plain(value: object) -> str:
+    if value is True:
+        return ""
+    if isinstance(value, dict | list):
+        import json  # noqa: PLC0415 - only sampling defaults and the like
+
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+class _Page:
+    """A page that is written top to bottom."""
+
+    def __init__(self, width: int, *, color: bool, unicode: bool) -> None:
+        from rich.console import Console  # noqa: PLC0415 - 40 ms that only this format needs
+
+        self._width, self._unicode = width, unicode
+        self._out = io.StringIO()
+        self._console: Console = Console(
+            file=self._out,
+            width=width,
+            force_terminal=color,
+            no_color=not color,
+            color_system="standard" if color else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def text(self) -> str:
+        """The page, without trailing blanks."""
+        return "\n".join(line.rstrip() for line in self._out.getvalue().splitlines()).rstrip("\n") + "\n"
+
+    def headline(self, text: str) -> None:
+        """What it is about."""
+        self._console.print(text if self._unicode else text.replace("·", "|"), style="bold")
+
+    def memory(self, memory: Memory) -> None:
+        """One stacked bar of the fullest GPU and its legend."""
+        parts = [part for part in memory.parts if part.bytes > 0]
+        if not parts:
+            return
+        from rich.text import Text  # noqa: PLC0415
+
+        total = max(memory.total, sum(part.bytes for part in parts))
+        bar = Text()
+        ends, done, drawn = max(20, min(self._width, 100)), 0, 0
+        for part in parts:
+            done += part.bytes
+            upto = round(done / total * ends)
+            bar.append(self._glyph(part.name) * (upto - drawn), style=GLYPHS[part.name][2])
+            drawn = upto
+        self._console.print(bar)
+        for part in memory.parts:
+            if part.bytes == 0 and part.name not in {"KV cache", "unused"}:
+                continue
+            share = f"{part.bytes / memory.total:.0%}"
+            range_ = f"{part.low / GIB:.1f}..{part.high / GIB:.1f}" if part.high - part.low >= GIB / 20 else ""
+            left = f"{part.name:<{NAME_WIDTH}} {part.bytes / GIB:7.2f} GiB {share:>5}"
+            row = f"{left}  {range_:<11} " if self._width >= 90 else f"{left}  "  # noqa: PLR2004 - columns
+            self._hang(self._glyph(part.name) + " " + row, part.why, style=GLYPHS[part.name][2])
+
+    def verdict(self, memory: Memory) -> None:
+        """Whether it starts; if not, the engine's own words."""
+        self._console.print()
+        if memory.failure is not None:
+            self._hang("does not start: ", f"{memory.failure.kind}: {memory.failure.engine_message}", style="bold red")
+            if memory.max_model_len_that_fits:
+                self._console.print(f"longest context that fits: {memory.max_model_len_that_fits}")
+            return
+        kv = memory.kv
+        self._console.print("starts", style="bold green")
+        if kv is not None and kv.groups:
+            low, high = memory.kv_low / GIB, memory.kv_high / GIB
+            self._hang("", f"KV cache {low:.1f} to {high:.1f} GiB: {kv.tokens} tokens in {kv.num_blocks} blocks of "
+                           f"{kv.block_size}, {kv.max_concurrency:.2f} requests of full length at once; longest context "
+                           f"that fits {memory.max_model_len_that_fits}")  # fmt: skip
+            if memory.kv_low < kv.needed_bytes:
+                self._hang("close: ", "the low end of the interval does not hold one request", style="bold yellow")
+
+    def table(self, title: str, rows: Iterable[tuple[str, str]]) -> None:
+        """Left a setting, right what to know of it."""
+        rows = list(rows)
+        if not rows:
+            return
+        self._console.print()
+        self._console.print(title, style="bold")
+        fitting = max((len(left) for left, _ in rows if len(left) <= SETTING_WIDTH), default=SETTING_WIDTH)
+        for left, right in rows:
+            if len(left) > SETTING_WIDTH:
+                self._hang("  ", left)
+                self._hang(" " * (fitting + 4), right)
+            else:
+                self._hang(f"  {left:<{fitting}}  ", right)
+
+    def bullets(self, title: str, lines: Iterable[str]) -> None:
+        """A list of sentences."""
+        lines = list(lines)
+        if not lines:
+            return
+        self._console.print()
+        self._console.print(title, style="bold")
+        for line in lines:
+            self._hang("  - ", line)
+
+    def block(self, title: str, text: str) -> None:
+        """Something to copy, never wrapped."""
+        self._console.print()
+        self._console.print(title, style="bold")
+        for line in text.rstrip("\n").splitlines():
+            self._console.print("  " + line, soft_wrap=True)
+
+    def _glyph(self, name: str) -> str:
+        return GLYPHS[name][0 if self._unicode else 1]
+
+    def _hang(self, left: str, right: str, style: str | None = None) -> None:
+        """A label and text that wraps beside it."""
+        from textwrap import wrap  # noqa: PLC0415
+
+        from rich.text import Text  # noqa: PLC0415
+
+        room = max(20, self._width - len(left))
+        lines = wrap(right, room, break_on_hyphens=False) or [""]
+        first = Text(left, style=style or "")
+        first.append(lines[0], style="default")
+        self._console.print(first, soft_wrap=True)
+        for line in lines[1:]:
+            self._console.print(" " * len(left) + line, soft_wrap=True)
