@@ -107,11 +107,7 @@ def reduce_quantization(value: Any) -> Any:
         return [reduce_quantization(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {
-        key: reduce_quantization(item)
-        for key, item in value.items()
-        if not matches(key, DROPPED_IN_QUANTIZATION)
-    }
+    return {key: reduce_quantization(item) for key, item in value.items() if not matches(key, DROPPED_IN_QUANTIZATION)}
 
 
 def reduce_rope(value: dict[str, Any]) -> dict[str, Any]:

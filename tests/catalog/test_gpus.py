@@ -256,7 +256,7 @@ def test_no_spelling_belongs_to_two() -> None:
     for name in gpus.names():
         gpu = gpus.load(name)
         for text in (name, *gpu.aliases):
-            assert owners.setdefault(gpus._words(text), name) == name, text  # noqa: SLF001 - the key of the look-up
+            assert owners.setdefault(gpus._words(text), name) == name, text
 
 
 def test_gpu_is_hashable() -> None:
@@ -270,5 +270,5 @@ def test_look_up_stays_light() -> None:
         "import sys; from llmtune.catalog import gpus; gpus.find('NVIDIA L4'); "
         "print(sorted({'pydantic', 'yaml', 'rich', 'difflib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -36,9 +36,7 @@ def describe(config: Config) -> Model:
     )
     if kind.startswith("gemma3"):
         modules = (*modules, *head_norms(heads))
-    layers = [
-        LayerGroup(modules, (windowed(heads, window_at(config, depth)),)) for depth in range(config.layers())
-    ]
+    layers = [LayerGroup(modules, (windowed(heads, window_at(config, depth)),)) for depth in range(config.layers())]
     return decoder(config, heads, layers, tied_default=True)
 
 

@@ -1,4 +1,4 @@
-"""Gemma 4: wide heads in the full layers, experts beside the MLP, shared KV caches and per-layer embeddings in the small.
+"""Gemma 4: wide heads in full layers; experts beside the MLP, or shared KV caches and per-layer embeddings.
 
 Source: vLLM 0.33.0 model_executor/models/gemma4.py, gemma4_mm.py.
 """

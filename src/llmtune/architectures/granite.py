@@ -27,7 +27,5 @@ def describe(config: Config) -> Model:
         gate = router(heads.hidden, count, name="block_sparse_moe.gate")
         feed = (gate, experts(config, heads.hidden, width, count, name="block_sparse_moe.experts"))
     bias = config.flag("attention_bias")
-    layer = LayerGroup(
-        (*attention(heads, bias=bias, out_bias=bias), *feed, *layer_norms(heads.hidden)), (full(heads),)
-    )
+    layer = LayerGroup((*attention(heads, bias=bias, out_bias=bias), *feed, *layer_norms(heads.hidden)), (full(heads),))
     return decoder(config, heads, [layer] * config.layers())

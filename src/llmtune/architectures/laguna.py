@@ -45,7 +45,11 @@ def describe(config: Config) -> Model:
             column("self_attn.g_proj", heads.hidden, heads.heads),
             *head_norms(heads),
             *layer_norms(heads.hidden),
-            *(_moe(config) if feeds[depth] == "sparse" else _mlp(heads.hidden, config.size("intermediate_size"), "mlp")),
+            *(
+                _moe(config)
+                if feeds[depth] == "sparse"
+                else _mlp(heads.hidden, config.size("intermediate_size"), "mlp")
+            ),
         )
         slides = bool(kinds) and kinds[depth] == "sliding_attention"
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))

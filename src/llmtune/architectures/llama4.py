@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import attention, column, decoder, full, layer_norms, mlp, norm, read_heads, router, row
+from llmtune.architectures.parts import (
+    attention,
+    column,
+    decoder,
+    full,
+    layer_norms,
+    mlp,
+    norm,
+    read_heads,
+    router,
+    row,
+)
 from llmtune.architectures.vision import encoder_blocks, text_part, with_towers
 from llmtune.spec.model import ChunkedLocal, LayerGroup
 from llmtune.spec.weights import Experts, Vector

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import BOTH, attention, decoder, experts, layer_norms, norm, read_heads, router, windowed
+from llmtune.architectures.parts import (
+    BOTH,
+    attention,
+    decoder,
+    experts,
+    layer_norms,
+    norm,
+    read_heads,
+    router,
+    windowed,
+)
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding
 

@@ -6,7 +6,7 @@ Layers that were identical may differ afterwards (mixed precision), so the layer
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmtune.architectures.parts import pattern_of
 from llmtune.architectures.quantization import online, read_quantization
@@ -49,6 +49,7 @@ def apply(model: Model, quantization: Quantization) -> Model:
         towers=_formatted(model.towers, quantization),
         quantization=quantization.method,
         kv_cache_dtype=quantization.kv_cache_dtype,
+        refusal=quantization.refusal,
     )
 
 
@@ -59,6 +60,7 @@ def _formatted(modules: Iterable[Module], quantization: Quantization, prefix: st
 def _format(module: Module, quantization: Quantization, prefix: str) -> Module:
     if isinstance(module, Vector) or getattr(module, "fixed", False):
         return module
+    kind: Literal["linear", "experts", "lm_head", "embedding"]
     match module:
         case Experts():
             kind = "experts"

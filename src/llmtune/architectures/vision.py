@@ -49,7 +49,7 @@ def fused_qkv(name: str, hidden: int, heads: int, width: int, *, bias: bool = Tr
     return Linear(name, hidden, (part, part, part), Shard.COLUMN, bias)
 
 
-def encoder_blocks(  # noqa: PLR0913 - a tower has this many dimensions
+def encoder_blocks(
     prefix: str, depth: int, hidden: int, heads: int, intermediate: int, names: tuple[str, str, str, str, str, str]
 ) -> tuple[Module, ...]:
     """``depth`` CLIP-like blocks with biases and layer norms; ``names`` are norm, qkv, out, norm, up, down."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from llmtune.calc.kv_cache import describe_pool, largest_max_model_len
+from llmtune.calc.kv_cache import largest_max_model_len
+from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import resolve
 from llmtune.spec.deployment import Deployment, Setting
@@ -110,7 +111,7 @@ def needed_length(request: Request) -> int:
 
 
 def choose_seqs(request: Request, candidate: Candidate) -> int:
-    """Requests in a batch: what the KV cache holds, within the scenario's bounds, at a size that graphs are made for."""
+    """Requests in a batch: what the KV cache holds, within the scenario's bounds, at a size graphs are made for."""
     scenario = request.scenario
     room = floor(candidate.holds / candidate.layout.data)
     wanted = ceil(scenario.workload.concurrency / candidate.layout.data)

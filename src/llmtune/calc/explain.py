@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.calc.traits import is_moe
 from llmtune.spec.deployment import Setting
 from llmtune.spec.recommendation import Reason
 
@@ -45,7 +46,7 @@ def explain(request: Request, candidate: Candidate, deployment: Deployment) -> t
     )
 
 
-def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:
+def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  # noqa: PLR0911 - one for each flag
     scenario, memory = request.scenario, candidate.memory
     said = scenario.reasons.get(setting.flag.replace("-", "_"), "")
     match setting.flag:
@@ -53,7 +54,11 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:
             return _layout_reason(setting.flag, request, candidate)
         case "data-parallel-size":
             each = candidate.layout.gpus // candidate.layout.data
-            return f"{candidate.layout.data} replicas, {each} GPU{'s' if each > 1 else ''} each: the model needs no more"
+            if is_moe(request.model):
+                return f"attention and KV cache in {candidate.layout.data} replicas, which share the experts"
+            return (
+                f"{candidate.layout.data} replicas, {each} GPU{'s' if each > 1 else ''} each: the model needs no more"
+            )
         case "max-model-len":
             return _length_reason(request, candidate)
         case "max-num-seqs":
@@ -74,6 +79,8 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:
 def _layout_reason(flag: str, request: Request, candidate: Candidate) -> str:
     layout, weights = candidate.layout, candidate.memory.part("weights").bytes / GIB
     if flag == "enable-expert-parallel":
+        if layout.data > 1:
+            return "the replicas share whole experts instead of slices of every one"
         return "slices of single experts do not divide by this many GPUs; whole experts do"
     if flag == "pipeline-parallel-size":
         return f"{layout.pipeline} stages of layers: {weights:.1f} GiB of weights on the fullest GPU"

@@ -271,7 +271,7 @@ def _state(cache: StateSpace, layout: Layout) -> LayerSpec:
     assert states is not None, "a recurrent layer's layout is planned with its states"
     page = states.page_bytes or states.own_bytes[cache]
     blocks = states.blocks[cache.kind]
-    shape = (cache.kind, states.own_bytes[cache], *(state.units for state in cache.states))
+    shape: tuple[int | str, ...] = (cache.kind, states.own_bytes[cache], *(state.units for state in cache.states))
     return LayerSpec(STATE, states.state_block, page, shape, blocks=blocks, every_block=states.every_block)
 
 

@@ -96,8 +96,13 @@ def _splits(model: Model, tensor: int) -> bool:
 
 
 def _preference(layout: Layout, aim: str, *, fast: bool) -> tuple[int, ...]:
-    """Smaller sorts first. Pipelines last: they add latency and idle stages; EP only where slices do not work."""
+    """Smaller sorts first. Pipelines last: they add latency and idle stages.
+
+    Replicas of an expert model share its experts, whole ones per GPU (EP) rather than slices of all; within tensor
+    parallelism alone slices come first, since they balance by themselves.
+    """
+    cut = layout.experts if layout.data == 1 else not layout.experts
     if aim == "latency":
         useful = min(layout.tensor, layout.tensor if fast else SLOW_LINK_TENSOR)
-        return layout.pipeline, layout.experts, -useful, layout.tensor
-    return layout.pipeline, layout.tensor, layout.experts
+        return layout.pipeline, -useful, layout.tensor, cut
+    return layout.pipeline, layout.tensor, cut

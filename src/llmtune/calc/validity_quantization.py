@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.calc.switches import table, words
+from llmtune.calc.switches import on, table, words
 
 if TYPE_CHECKING:
     from llmtune.calc.validity import Claim
@@ -98,4 +98,9 @@ def _least_capability(claim: Claim, method: str | None) -> int | None:
     return min((least[name] for name in family if name in least), default=None)
 
 
-RULES = (_matches, _known, _not_deprecated)
+def _loadable(claim: Claim) -> str | None:
+    """Whether the release still loads this kind of config (activation order was dropped)."""
+    return claim.model.refusal if on(claim.engine, "quantization.refuses_act_order") else None
+
+
+RULES = (_matches, _known, _not_deprecated, _loadable)

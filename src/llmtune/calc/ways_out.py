@@ -61,7 +61,7 @@ def _less(request: Request) -> Iterator[WayOut]:
     if option is not None and request.pin("kv-cache-dtype") != "fp8":
         tries.append(("8-bit KV cache", "--kv-cache-dtype fp8", _set("kv-cache-dtype", "fp8")))
     tries.append(("fewer requests at once", "--concurrency 1 --set max-num-seqs=1", _set("max-num-seqs", 1)))
-    tries.append(("no CUDA graphs", "--set enforce-eager=true", _set("enforce-eager", True)))  # noqa: FBT003
+    tries.append(("no CUDA graphs", "--set enforce-eager=true", _set("enforce-eager", True)))
     for change, arguments, settings in tries:
         kept = tuple(setting for setting in request.pinned if setting.flag not in settings)
         found = starting(replace(request, pinned=(*kept, *settings.values())))

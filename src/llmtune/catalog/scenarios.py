@@ -34,7 +34,7 @@ def find(name: str) -> Scenario:
         UnknownName: with the nearest names.
 
     """
-    import yaml  # noqa: PLC0415 - 24 ms that only runs with a scenario need
+    import yaml
 
     key = name.strip().lower().replace("_", "-")
     if key not in names():
@@ -66,7 +66,6 @@ def scenario_from(name: str, data: Mapping[str, Any], *, source: str = "preset")
             max_num_batched_tokens=policy.get("max_num_batched_tokens"),
             prefix_caching=policy.get("prefix_caching"),
             chunked_prefill=policy.get("chunked_prefill"),
-            quantization=tuple(policy.get("quantization") or ()),
         ),
         sampling=tuple(
             SamplingDefault(key, entry["value"], entry["reason"]) for key, entry in (data.get("sampling") or {}).items()

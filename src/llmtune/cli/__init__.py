@@ -38,7 +38,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer passes the fla
 
 @app.callback()
 def _options(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),  # noqa: ARG001, FBT001
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),  # noqa: FBT001
 ) -> None:
     """Says before a GPU is started what vLLM will do with a model, and writes a config that starts."""
 

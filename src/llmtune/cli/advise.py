@@ -11,7 +11,7 @@ from llmtune.calc.search import recommend
 from llmtune.calc.ways_out import find_ways_out
 from llmtune.catalog import gpus, models, scenarios
 from llmtune.cli.errors import UserError
-from llmtune.cli.judge import load_model, page_options, quantised_while_loading
+from llmtune.cli.judge import load_model, paper, quantised_while_loading
 from llmtune.readers.arguments import Token, parse
 from llmtune.spec.deployment import Deployment
 from llmtune.spec.recommendation import Advice, Estimate
@@ -164,7 +164,7 @@ def render(answer: Advice, format_: str, *, pretty: bool, color: str, to_file: b
         from llmtune.reports import text as page  # noqa: PLC0415
 
         line = None if deployment is None else _command(deployment, engine, pretty=True)
-        return page.advice(answer, line, **page_options(color, to_file=to_file))
+        return page.advice(answer, line, paper(color, to_file=to_file))
     if deployment is None:
         raise UserError("nothing fits, so there is nothing to write")
     if format_ == "yaml":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmtune.readers import Reading
+    from llmtune.reports.text import Paper
     from llmtune.spec.deployment import Deployment
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -90,11 +91,13 @@ def render_estimate(result: Estimate, format_: str, *, color: str, to_file: bool
         return report.estimate(result)
     from llmtune.reports import text as page  # noqa: PLC0415
 
-    return page.estimate(result, **page_options(color, to_file=to_file))
+    return page.estimate(result, paper(color, to_file=to_file))
 
 
-def page_options(color: str, *, to_file: bool) -> dict[str, int | bool]:
-    """How a page of text is laid out."""
+def paper(color: str, *, to_file: bool) -> Paper:
+    """What a page of text is written on."""
+    from llmtune.reports.text import Paper  # noqa: PLC0415
+
     if to_file:
-        return {"width": FILE_WIDTH, "color": color == "always", "unicode": True}
-    return {"width": width(), "color": use_color(color), "unicode": use_unicode()}
+        return Paper(FILE_WIDTH, color=color == "always")
+    return Paper(width(), color=use_color(color), unicode=use_unicode())

@@ -82,6 +82,4 @@ def _from_hub(reference: str, unknown: UnknownName, *, offline: bool, assume_arc
         hint = f" Did you mean '{unknown.suggestions[0]}'?" if unknown.suggestions else ""
         raise UserError(f"{error}.{hint}") from error
     config = {**found.config, "architectures": [assume_architecture]} if assume_architecture else found.config
-    return read_model(
-        config, found.quantization, model_id=reference, source=found.source, parameters=found.parameters
-    )
+    return read_model(config, found.quantization, model_id=reference, source=found.source, parameters=found.parameters)

@@ -15,9 +15,7 @@ Nodes = Annotated[int, typer.Option("--nodes", help="Nodes.", rich_help_panel=HA
 Instance = Annotated[
     str | None, typer.Option("--instance", help="Cloud instance, e.g. p5.48xlarge.", rich_help_panel=HARDWARE)
 ]
-GpuMemory = Annotated[
-    str | None, typer.Option("--gpu-memory", help="Total memory as CUDA reports it, e.g. 79.2GiB.")
-]
+GpuMemory = Annotated[str | None, typer.Option("--gpu-memory", help="Total memory as CUDA reports it, e.g. 79.2GiB.")]
 FreeMemory = Annotated[str | None, typer.Option("--free-memory", help="Memory free at the start, e.g. 70GiB.")]
 Capability = Annotated[
     str | None, typer.Option("--compute-capability", help="For a GPU that is not in the catalog, e.g. 8.9.")

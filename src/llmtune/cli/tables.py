@@ -155,5 +155,7 @@ def _cell(value: object) -> str:
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their longest cell; the last one as it is."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    lines = ["  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows]
+    lines = [
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    ]
     return "".join(line.rstrip() + "\n" for line in lines)

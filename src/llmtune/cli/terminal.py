@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from llmtune.cli.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDTHS = (40, 160)  # narrower is unreadable, wider is hard to read
 

@@ -69,7 +69,7 @@ def _answer(function: Callable[[], T], writer: int) -> None:
             answer = pickle.dumps((function(), None))
         except Exception as error:  # noqa: BLE001 - whatever it is, the parent raises it
             answer = _pickled(error)
-        with open(writer, "wb") as pipe:  # noqa: PTH123 - a file descriptor
+        with open(writer, "wb") as pipe:
             pipe.write(answer)
     finally:
         os._exit(0)

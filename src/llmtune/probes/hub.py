@@ -48,8 +48,8 @@ def find(model_id: str, *, revision: str | None = None, offline: bool = False) -
 
 
 def _from_cache(model_id: str, revision: str | None) -> HubModel | None:
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - 100 ms that only a Hub model needs
-    from huggingface_hub.errors import HFValidationError  # noqa: PLC0415
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     try:
         paths = [try_to_load_from_cache(model_id, name, revision=revision) for name in FILES]
@@ -62,8 +62,8 @@ def _from_cache(model_id: str, revision: str | None) -> HubModel | None:
 
 
 def _from_hub(model_id: str, revision: str | None) -> HubModel:
-    from huggingface_hub import get_safetensors_metadata, hf_hub_download  # noqa: PLC0415
-    from huggingface_hub.errors import EntryNotFoundError, NotASafetensorsRepoError  # noqa: PLC0415
+    from huggingface_hub import get_safetensors_metadata, hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, NotASafetensorsRepoError
 
     try:
         config = _load(Path(hf_hub_download(model_id, FILES[0], revision=revision)))

@@ -30,7 +30,7 @@ class ReadError(ValueError):
     ``others`` are further mistakes found in the same text.
     """
 
-    def __init__(self, message: str, *, name: str, span: Span | None = None) -> None:  # noqa: D107 - the class says it
+    def __init__(self, message: str, *, name: str, span: Span | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.name = name

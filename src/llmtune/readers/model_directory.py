@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 LARGEST_CONFIG = 8 << 20  # bytes; a config.json has a few KiB, the longest ignore lists some hundred
 LARGEST_HEADER = 100 << 20  # bytes; the format's own limit (safetensors specification)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmtune.readers import ReadError, read_text
-from llmtune.spec.scenario import AIMS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
+    from llmtune.readers.scenario_schema import ScenarioFile
     from llmtune.spec.scenario import Scenario
 
 
@@ -22,20 +22,35 @@ def read_scenario(path: Path) -> Scenario:
         ReadError: with the file and the key that is wrong.
 
     """
-    from pydantic import ValidationError  # noqa: PLC0415 - 60 ms that only a user's file needs
+    from pydantic import ValidationError
 
     from llmtune.catalog.scenarios import scenario_from  # noqa: PLC0415
+    from llmtune.readers.scenario_schema import ScenarioFile  # noqa: PLC0415
 
     data = _load(path)
     try:
-        checked = adapter().validate_python(data)
+        checked = ScenarioFile.model_validate(data)
     except ValidationError as error:
         raise ReadError(_sentence(path, error), name="invalid-scenario") from error
-    return scenario_from(path.stem, adapter().dump_python(checked, exclude_none=True), source=str(path))
+    _check_order(path, checked)
+    return scenario_from(path.stem, checked.model_dump(exclude_none=True), source=str(path))
+
+
+def _check_order(path: Path, checked: ScenarioFile) -> None:
+    """Pairs that must ascend."""
+    work = checked.workload
+    pairs = {
+        "workload.prompt_tokens": (work.prompt_tokens.p50, work.prompt_tokens.p95),
+        "workload.output_tokens": (work.output_tokens.p50, work.output_tokens.p95),
+        "policy.max_num_seqs": tuple(checked.policy.max_num_seqs),
+    }
+    for key, (low, high) in pairs.items():
+        if low > high:
+            raise ReadError(f"{path}: {key}: {low} is above {high}; the smaller comes first", name="invalid-scenario")
 
 
 def _load(path: Path) -> Any:
-    import yaml  # noqa: PLC0415
+    import yaml
 
     text = read_text(path)
     try:
@@ -58,60 +73,6 @@ def _loader(yaml: Any) -> Any:
             return super().compose_node(parent, index)
 
     return Plain
-
-
-def adapter() -> TypeAdapter[Any]:
-    """The schema of a scenario file, as pydantic checks it and as docs/reference/scenario.schema.json publishes it."""
-    from typing import Annotated, Literal  # noqa: PLC0415
-
-    from pydantic import BaseModel, ConfigDict, Field, TypeAdapter  # noqa: PLC0415
-
-    class Strict(BaseModel):
-        model_config = ConfigDict(extra="forbid", strict=True)
-
-    count = Annotated[int, Field(ge=1, le=100_000_000)]
-    share = Annotated[float, Field(gt=0, le=1, strict=False)]
-
-    class Percentiles(Strict):
-        p50: count  # type: ignore[valid-type]
-        p95: count  # type: ignore[valid-type]
-
-    class WorkloadFile(Strict):
-        prompt_tokens: Percentiles
-        output_tokens: Percentiles
-        concurrency: Annotated[int, Field(ge=1, le=1_000_000)]
-
-    class TargetsFile(Strict):
-        ttft: Annotated[float, Field(gt=0, strict=False, description="seconds")] | None = None
-        tpot: Annotated[float, Field(gt=0, strict=False, description="seconds")] | None = None
-
-    class PolicyFile(Strict):
-        aim: Literal[AIMS]  # type: ignore[valid-type]
-        gpu_memory_utilization: share | None = None  # type: ignore[valid-type]
-        headroom: Annotated[float, Field(ge=0, lt=1, strict=False)] = 0.05
-        max_num_seqs: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], Field(min_length=2, max_length=2)]
-        kv_cache_dtypes: Annotated[list[str], Field(min_length=1)] = ["auto"]
-        max_num_batched_tokens: count | None = None  # type: ignore[valid-type]
-        prefix_caching: bool | None = None
-        chunked_prefill: bool | None = None
-        quantization: list[str] = []
-
-    class SamplingFile(Strict):
-        value: Annotated[float, Field(strict=False)]
-        reason: Annotated[str, Field(min_length=1)]
-
-    class ScenarioFile(Strict):
-        title: str
-        description: str
-        workload: WorkloadFile
-        targets: TargetsFile = TargetsFile()
-        policy: PolicyFile
-        reasons: dict[str, str] = {}
-        sampling: dict[str, SamplingFile] = {}
-
-    for model in (WorkloadFile, TargetsFile, PolicyFile, ScenarioFile):
-        model.model_rebuild(_types_namespace={**locals(), **globals()})
-    return TypeAdapter(ScenarioFile)
 
 
 def _sentence(path: Path, error: ValidationError) -> str:

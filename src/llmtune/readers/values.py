@@ -30,7 +30,7 @@ SHOWN = 60  # characters of a wrong value in a message
 class BadValue(ValueError):  # noqa: N818 - it names what is wrong, as the message does
     """A text that an option does not take; ``name`` is the mistake in kebab-case."""
 
-    def __init__(self, name: str, message: str) -> None:  # noqa: D107 - the class says it
+    def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
         self.name = name
 
@@ -205,7 +205,7 @@ def _chosen(option: Option, value: Any) -> Value:
 def _closest(text: str, choices: tuple[str, ...]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
 
-    close = get_close_matches(text, choices, n=1)
+    close = get_close_matches(text, choices, n=1, cutoff=0.5)
     return f"the choices (did you mean {close[0]}?): " if close else "the choices: "
 
 

@@ -118,11 +118,11 @@ class _Emitter:
                 self._emit(entry)
             case False:
                 self._false(entry, option)
-            case _ if switch:
-                self._not_a_switch(entry)
             case []:
                 message = f"an empty list has no effect; delete '{entry.key}'"
                 self.warnings.append(Notice("config-empty-list", message, entry.key_span))
+            case _ if switch:
+                self._not_a_switch(entry)
             case list() as items if self.engine.behaviour.get("parser.config_lists", True):
                 self._emit(entry, *map(str, items))
             case dict() as mapping if self.engine.behaviour.get("parser.config_mappings", True):
@@ -166,7 +166,7 @@ class _Emitter:
 
     def _note_implicit_type(self, entry: _Entry, option: Option | None) -> None:
         written, value = entry.node.value, entry.value
-        plain = entry.node.style is None and not isinstance(value, str) and value is not None
+        plain = isinstance(written, str) and not entry.node.style and not isinstance(value, str | None)
         if plain and option is not None and option.type == "str" and str(value) != written:
             message = f"YAML reads {written} as {value}; put it in quotes"
             self.warnings.append(Notice("yaml-implicit-type", message, entry.value_span))
@@ -189,7 +189,7 @@ def _entries(text: str, file: str, warnings: list[Notice]) -> list[tuple[str, Sp
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
-            what = "is empty" if root is None or root.value in {"", "null", "~"} else "is no mapping"
+            what = "is empty" if root is None else "is no mapping"
             message = f"{file} {what}; write one 'flag: value' per line"
             raise ReadError(message, name="config-file-shape", span=root and _span(root, file))
         _count(root, file, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.reports.settings import resolved_settings
@@ -30,9 +31,18 @@ SETTING_WIDTH = 34
 ORIGIN_WORDS = ("set",)
 
 
-def estimate(result: Estimate, *, width: int, color: bool, unicode: bool = True) -> str:
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a page is written on: its width in columns, and whether it can show colour and block characters."""
+
+    width: int
+    color: bool = False
+    unicode: bool = True
+
+
+def estimate(result: Estimate, paper: Paper) -> str:
     """What a deployment will do."""
-    page = _Page(width, color=color, unicode=unicode)
+    page = _Page(paper)
     page.headline(f"{result.model.id} on {_hardware(result)}")
     page.memory(result.memory)
     page.verdict(result.memory)
@@ -47,9 +57,9 @@ def estimate(result: Estimate, *, width: int, color: bool, unicode: bool = True)
     return page.text()
 
 
-def advice(result: Advice, command: str | None, *, width: int, color: bool, unicode: bool = True) -> str:
+def advice(result: Advice, command: str | None, paper: Paper) -> str:
     """A recommendation, or a refusal with the ways out."""
-    page = _Page(width, color=color, unicode=unicode)
+    page = _Page(paper)
     answer, shown = result.recommendation, result.estimate
     page.headline(f"{shown.model.id} for {result.scenario.name} on {_hardware(shown)}")
     page.memory(shown.memory)
@@ -92,17 +102,18 @@ def _plain(value: object) -> str:
 class _Page:
     """A page that is written top to bottom."""
 
-    def __init__(self, width: int, *, color: bool, unicode: bool) -> None:
-        from rich.console import Console  # noqa: PLC0415 - 40 ms that only this format needs
+    def __init__(self, paper: Paper) -> None:
+        """Start an empty page."""
+        from rich.console import Console
 
-        self._width, self._unicode = width, unicode
+        self._width, self._unicode = paper.width, paper.unicode
         self._out = io.StringIO()
         self._console: Console = Console(
             file=self._out,
-            width=width,
-            force_terminal=color,
-            no_color=not color,
-            color_system="standard" if color else None,
+            width=paper.width,
+            force_terminal=paper.color,
+            no_color=not paper.color,
+            color_system="standard" if paper.color else None,
             highlight=False,
             markup=False,
             emoji=False,
@@ -121,7 +132,7 @@ class _Page:
         parts = [part for part in memory.parts if part.bytes > 0]
         if not parts:
             return
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text
 
         total = max(memory.total, sum(part.bytes for part in parts))
         bar = Text()
@@ -153,9 +164,12 @@ class _Page:
         self._console.print("starts", style="bold green")
         if kv is not None and kv.groups:
             low, high = memory.kv_low / GIB, memory.kv_high / GIB
-            self._hang("", f"KV cache {low:.1f} to {high:.1f} GiB: {kv.tokens} tokens in {kv.num_blocks} blocks of "
-                           f"{kv.block_size}, {kv.max_concurrency:.2f} requests of full length at once; longest context "
-                           f"that fits {memory.max_model_len_that_fits}")  # fmt: skip
+            self._hang(
+                "",
+                f"KV cache {low:.1f} to {high:.1f} GiB: {kv.tokens} tokens in {kv.num_blocks} blocks of "
+                f"{kv.block_size}, {kv.max_concurrency:.2f} requests of full length at once; "
+                f"longest context that fits {memory.max_model_len_that_fits}",
+            )
             if memory.kv_low < kv.needed_bytes:
                 self._hang("close: ", "the low end of the interval does not hold one request", style="bold yellow")
 
@@ -198,7 +212,7 @@ class _Page:
         """A label and text that wraps beside it."""
         from textwrap import wrap  # noqa: PLC0415
 
-        from rich.text import Text  # noqa: PLC0415
+        from rich.text import Text
 
         room = max(20, self._width - len(left))
         lines = wrap(right, room, break_on_hyphens=False) or [""]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-AIMS = ("balanced", "latency", "throughput", "memory")
-
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -60,7 +58,6 @@ class Policy:
     max_num_batched_tokens: int | None = None
     prefix_caching: bool | None = None
     chunked_prefill: bool | None = None
-    quantization: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def text(flag: str, value: Value, option: Option) -> str:
         return "None"
     if not _fits(value, option):
         raise _refused(flag, value, f"takes a value of type {option.type}")
-    written = _json(flag, value) if isinstance(value, dict) or option.type == "json" else str(value)
+    written = _mapping(flag, value, option) if isinstance(value, dict) or option.type == "json" else str(value)
     folded = written.lower().replace("-", "_")
     if option.choices and written not in option.choices and folded not in option.choices:
         raise _refused(flag, value, f"takes one of {', '.join(option.choices)}")
@@ -113,6 +113,20 @@ def check(deployment: Deployment) -> None:
 def looks_like_flag(written: str) -> bool:
     """Whether the parser would take a separate text for a flag."""
     return written.startswith("-") and written != "-" and not NEGATIVE.fullmatch(written)
+
+
+def takes_json(option: Option) -> bool:
+    """Whether an option takes JSON, not only ``name=number`` pairs."""
+    return option.json or option.type == "json"
+
+
+def _mapping(flag: str, value: Value, option: Option) -> str:
+    if takes_json(option):
+        return _json(flag, value)
+    items = value.items() if isinstance(value, dict) else ()
+    if not items or not all(type(count) is int and count >= 0 and "," not in name for name, count in items):
+        raise _refused(flag, value, "takes name=number pairs")
+    return ",".join(f"{name}={count}" for name, count in items)
 
 
 def _json(flag: str, value: Value) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmtune import __version__
 from llmtune.writers import WriteError
-from llmtune.writers.arguments import check, collects, is_switch, looks_like_flag, option_of, switch, texts
+from llmtune.writers.arguments import check, collects, is_switch, looks_like_flag, option_of, switch, takes_json, texts
 
 if TYPE_CHECKING:
     from llmtune.spec.deployment import Deployment, Setting
@@ -62,7 +62,7 @@ def _entry(setting: Setting, engine: EngineVersion) -> tuple[str, Any]:
         raise WriteError(f"--{setting.flag} can be in a --config file only once; use a command")
     if isinstance(setting.value, list) and option.type != "json":
         return setting.flag, _list(setting, values, engine)
-    if isinstance(setting.value, dict) and engine.behaviour.get("parser.config_mappings", False):
+    if isinstance(setting.value, dict) and takes_json(option) and engine.behaviour.get("parser.config_mappings", False):
         return setting.flag, setting.value
     as_it_is = setting.value is None or type(setting.value) in {int, float}
     return setting.flag, setting.value if as_it_is and option.type != "json" else values[0]
