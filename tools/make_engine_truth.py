@@ -36,7 +36,7 @@ GIB = 2**30
 LENGTH = 32768  # what every row was asked for, unless its label says the model's own length
 NATIVE = "native-max-len-60GiB"
 ERROR = 120  # characters of a refusal
-WRAPPED = re.compile(r"ValidationError: 1 validation error for \w+\s+Value error, ")
+WRAPPED = re.compile(r"ValidationError: 1 validation error for \w+\s+Value error, |\s*\[type=value_error.*", re.DOTALL)
 STAND_IN = (
     "Can't load image processor",
     "does not recognize this architecture",
@@ -59,7 +59,7 @@ def main() -> None:
     rows = []
     for name, files in sets.items():
         found = list(_rows(files))
-        kept = [_reduce(name, row) for row in found if not _is_stand_in(row)]
+        kept = [_reduce(name, row, chosen.configs) for row in found if not _is_stand_in(row)]
         print(f"{name}: {len(kept)} rows, {len(found) - len(kept)} refusals of the stand-in left out")
         rows += kept
     text = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
@@ -83,9 +83,8 @@ def _is_stand_in(row: dict[str, Any]) -> bool:
     return any(words in row.get("error", "") for words in STAND_IN)
 
 
-def _reduce(name: str, row: dict[str, Any]) -> dict[str, Any]:
+def _reduce(name: str, row: dict[str, Any], configs: Path) -> dict[str, Any]:
     """One row in our form."""
-    asked = LENGTH if row.get("label") != NATIVE and row.get("max_model_len", LENGTH) == LENGTH else None
     reduced = {
         "set": name,
         "model": row["model"],
@@ -95,7 +94,7 @@ def _reduce(name: str, row: dict[str, Any]) -> dict[str, Any]:
         "pp": row["pp"],
         "kv_dtype": row["kv_dtype"],
         "kv_bytes": int(row["kv_gib"] * GIB),
-        "length": asked,
+        "length": _asked(row, configs),
         "args": row.get("engine_args") or {},
         "label": row.get("label"),
         "weights": _weights(row),
@@ -113,6 +112,16 @@ def _reduce(name: str, row: dict[str, Any]) -> dict[str, Any]:
         "concurrency": row["max_concurrency"],
         "block_size": row["block_size"],
     }
+
+
+def _asked(row: dict[str, Any], configs: Path) -> int | None:
+    """The length that was asked for; None for the model's own, which was taken where the model holds less."""
+    if row.get("label") == NATIVE:
+        return None
+    if "max_model_len" in row:
+        return LENGTH if row["max_model_len"] == LENGTH else None
+    model = _described(*_config(row["model"], configs))
+    return LENGTH if model is None or model.max_context >= LENGTH else None
 
 
 GROUP = ("type", "n_layers", "page_bytes", "block_size", "max_blocks_per_request")
@@ -136,24 +145,32 @@ def _own_configs(names: Iterable[str], directory: Path, sources: dict[str, str])
     """The configs of the models that the catalogue describes otherwise, or not at all."""
     own: dict[str, Any] = {}
     for name in names:
-        stem = name.replace("/", "__")
-        config = json.loads((directory / f"{stem}.json").read_text(encoding="utf-8"))
-        path = directory / f"{stem}.hf_quant_config.json"
-        quantization = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        config, quantization = _config(name, directory)
         real = _described(config, quantization)
         if name in models.names():
             facts = models.find(name)
             if real is None or real == _described(facts.config, facts.quantization):
                 continue
-        reduced: dict[str, Any] = {"source": sources.get(f"{stem}.json", "the file that the rows were made from")}
+        reduced: dict[str, Any] = {
+            "source": sources.get(f"{name.replace('/', '__')}.json", "the file that the rows were made from")
+        }
         reduced["config"] = reduce_config(config)
         if quantization is not None:
-            producer = quantization.get("producer", {}).get("name")
-            reduced["quantization"] = reduce_quantization(quantization) | {"producer": {"name": producer}}
+            reduced["quantization"] = reduce_quantization(quantization)
+            if "producer" in quantization:  # its name decides the method
+                reduced["quantization"]["producer"] = {"name": quantization["producer"]["name"]}
         if real != _described(reduced["config"], reduced.get("quantization")):
             raise SystemExit(f"error: the reduction of {name} changes the model")
         own[name] = reduced
     return own
+
+
+def _config(name: str, directory: Path) -> tuple[Any, Any]:
+    """The config.json and hf_quant_config.json that the rows of a model were made from."""
+    stem = name.replace("/", "__")
+    path = directory / f"{stem}.hf_quant_config.json"
+    quantization = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return json.loads((directory / f"{stem}.json").read_text(encoding="utf-8")), quantization
 
 
 def _described(config: Any, quantization: Any) -> Model | None:

@@ -52,7 +52,7 @@ def setting(draw: st.DrawFn, options: list[Option]) -> Setting:
     option = draw(st.sampled_from(options))
     if option.negatable or option.flag_only:
         return Setting(option.flag, draw(st.booleans()) if option.negatable else True)
-    if option.nargs not in {None, "?"}:
+    if option.append or option.nargs not in {None, "?"}:
         size = int(str(option.nargs)) if str(option.nargs).isdecimal() else None
         item = one_value(option)
         return Setting(option.flag, draw(st.lists(item, min_size=size or 1, max_size=size or 4)))

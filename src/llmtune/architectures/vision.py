@@ -179,3 +179,16 @@ def pixtral_tower(vision: Config, prefix: str = "vision_tower") -> tuple[Module,
 def plain(name: str, inputs: int, outputs: int, *, bias: bool = False) -> Linear:
     """A linear layer outside vLLM's sharded classes: whole on every rank and never quantised."""
     return whole(name, inputs, outputs, bias=bias, fixed=True)
+
+
+def unquantized(modules: Iterable[Module]) -> tuple[Module, ...]:
+    """The same modules, kept in 16 bit whatever the quantisation says (built without a quantisation config)."""
+    return tuple(replace(module, fixed=True) if isinstance(module, Linear) else module for module in modules)
+
+
+def is_compressed(config: Config) -> bool:
+    """Whether the checkpoint is quantised with compressed-tensors, which some towers do not take part in."""
+    for part in (config, config.part("text_config")):
+        if part.part("quantization_config").text("quant_method").replace("_", "-") == "compressed-tensors":
+            return True
+    return False

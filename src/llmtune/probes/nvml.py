@@ -1,7 +1,7 @@
 """The GPUs of this machine, through NVML (nvidia-ml-py).
 
-Every call goes through ``_Nvml.ask``: what this GPU, driver or user cannot say is None, what makes all answers worthless
-is a ``ProbeError`` of one line. The calls run in a child process, because a broken driver may never answer.
+Every call goes through ``_Nvml.ask``: what this GPU, driver or user cannot say is None, what makes all answers
+worthless is a ``ProbeError`` of one line. The calls run in a child process: a broken driver may never answer.
 
 Machines with unified memory (GB10, Jetson) answer "not supported" when asked for memory. Their GPU uses the host's:
 total is MemTotal of /proc/meminfo, which is what CUDA reports there (GB10: 127600748 kB, 121.69 GiB in vLLM's log), and

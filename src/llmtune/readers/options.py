@@ -65,7 +65,7 @@ class Table:
     def collects(self, flag: str) -> bool:
         """Whether each occurrence of a flag adds a value instead of replacing the one before."""
         option = self.options.get(flag)
-        return bool(getattr(option, "append", False))
+        return bool(option.append)
 
     def optimization(self, level: str) -> tuple[str, str]:
         """``-O<level>`` in this release's long form: flag and value. Sub-keys are folded later."""
@@ -106,6 +106,6 @@ def _spellings(option: Option) -> Iterator[tuple[str, bool]]:
         if option.negatable:
             yield f"--no-{name}", False
     yield from ((alias, True) for alias in option.aliases if alias.startswith("-"))
-    inverse = getattr(option, "inverse", None)
+    inverse = option.inverse
     if inverse:
         yield f"--{inverse}", False

@@ -112,7 +112,7 @@ def _typed(option: Option, text: str) -> Value:
 
 
 def _int(option: Option, text: str) -> int:
-    if getattr(option, "auto", False) and text.strip().lower() in {"auto", "-1"}:
+    if option.auto and text.strip().lower() in {"auto", "-1"}:
         return -1
     try:
         return human_int(text) if option.human else int(text)

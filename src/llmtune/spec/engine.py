@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 class Option:
     """One ``vllm serve`` option of one release.
 
-    ``type`` is int, float, str, bool, json or list. ``negatable`` options have a ``--no-`` form; ``human`` ones take
-    "32k"; ``json`` ones take JSON or dotted sub-keys.
+    ``type`` is bool, int, float, str, json or pairs (``image=4``), of one item where ``nargs`` makes it a list.
+    ``negatable`` options have a ``--no-`` form, ``flag_only`` ones take no value; ``human`` ones take "32k", ``json``
+    ones JSON or dotted sub-keys, ``auto`` ones the word; ``inverse`` is a second name of the opposite; ``append`` ones
+    may be repeated.
     """
 
     flag: str
@@ -29,6 +31,9 @@ class Option:
     nargs: str | None = None
     aliases: tuple[str, ...] = ()
     deprecated: bool = False
+    inverse: str | None = None
+    append: bool = False
+    auto: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def is_switch(option: Option) -> bool:
 
 def collects(option: Option) -> bool:
     """Whether an option may be repeated, each time adding a value."""
-    return bool(getattr(option, "append", False))
+    return bool(option.append)
 
 
 def switch(setting: Setting, option: Option) -> str:
