@@ -89,8 +89,8 @@ def compare(row: dict[str, Any]) -> Result:
     try:
         model = load_model(row["model"])
     except (ConfigError, UnknownName) as error:
-        said = f"not read: {str(error).partition(',')[0]}"
-        return Result(row, refusal=said) if "error" in row else Result(row, kv=said)
+        unread = f"not read: {str(error).partition(',')[0]}"
+        return Result(row, refusal=unread) if "error" in row else Result(row, kv=unread)
     said = estimate(row, model)
     if "error" in row:
         if said["failure"] in MEMORY:

@@ -7,7 +7,6 @@ names is refused: a guessed layer structure gives a plausible wrong number.
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from dataclasses import replace
 from functools import lru_cache
@@ -75,7 +74,9 @@ def family_of(architecture: str, model_type: str = "") -> ModuleType:
     for module in _candidates(model_type):
         if architecture in module.ARCHITECTURES:
             return module
-    close = difflib.get_close_matches(architecture, architectures(), n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - only an unknown architecture needs it
+
+    close = get_close_matches(architecture, architectures(), n=1)
     hint = f" The nearest one known is {close[0]}." if close else ""
     raise ConfigError(
         f"config.json: architecture '{architecture}' is not known, so its memory cannot be computed.{hint} "

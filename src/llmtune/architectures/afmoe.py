@@ -24,7 +24,6 @@ from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Vector
 
 if TYPE_CHECKING:
-    from llmtune.architectures.config import Config
     from llmtune.spec.model import Model
     from llmtune.spec.weights import Module
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import decoder, layer_norms, norm, plain_mlp, qkv, read_heads, row
+from llmtune.architectures.parts import Heads, decoder, layer_norms, norm, plain_mlp, qkv, row
 from llmtune.architectures.pooling import labels, score
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding
@@ -30,8 +30,8 @@ ARCHITECTURES = (
 
 def describe(config: Config) -> Model:
     """Model from a config.json. All three embedding tables are padded and split like a vocabulary."""
-    heads = read_heads(config)
-    hidden = heads.hidden
+    hidden, count = config.size("hidden_size"), config.size("num_attention_heads")
+    heads = Heads(hidden, count, count, hidden // max(count, 1))
     layer = LayerGroup(
         (
             qkv("attention.self.qkv_proj", heads, bias=True),

@@ -59,7 +59,6 @@ def _heads(config: Config) -> Heads:
 def _norms(config: Config) -> tuple[str, ...]:
     if not config.flag("parallel_attn", default=True):
         return "input_layernorm", "post_attention_layernorm"
-    default = 2 if config.flag("new_decoder_architecture") else 1
-    return (
-        ("ln_attn", "ln_mlp") if config.size("num_ln_in_parallel_attn", default=default) == 2 else ("input_layernorm",)
-    )
+    both = ("ln_attn", "ln_mlp")
+    default = len(both) if config.flag("new_decoder_architecture") else 1
+    return both if config.size("num_ln_in_parallel_attn", default=default) == len(both) else ("input_layernorm",)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import decoder, full, layer_norms, norm, plain_mlp, qkv, read_heads, row
+from llmtune.architectures.parts import Heads, decoder, full, layer_norms, norm, plain_mlp, qkv, row
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding
 
@@ -21,8 +21,9 @@ ARCHITECTURES = ("GPTNeoXForCausalLM",)
 
 def describe(config: Config) -> Model:
     """Model from a config.json. ``attention_bias`` leaves the MLP's biases alone."""
-    heads = read_heads(config)
-    hidden, vocab = heads.hidden, config.size("vocab_size")
+    hidden, count = config.size("hidden_size"), config.size("num_attention_heads")
+    heads = Heads(hidden, count, count, hidden // max(count, 1))
+    vocab = config.size("vocab_size")
     bias = config.flag("attention_bias", default=True)
     layer = LayerGroup(
         (

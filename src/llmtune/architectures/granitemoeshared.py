@@ -30,13 +30,13 @@ ARCHITECTURES = ("GraniteMoeSharedForCausalLM",)
 
 
 def describe(config: Config) -> Model:
-    """Model from a config.json."""
+    """Model from a config.json. ``attention_bias`` is not looked at, as in the engine."""
     heads = read_heads(config)
     hidden, count = heads.hidden, config.size("num_local_experts")
     shared = config.size("shared_intermediate_size", default=0)
-    width, bias = config.size("intermediate_size"), config.flag("attention_bias")
+    width = config.size("intermediate_size")
     modules: tuple[Module, ...] = (
-        *attention(heads, bias=bias, out_bias=bias),
+        *attention(heads),
         router(hidden, count, name="block_sparse_moe.gate"),
         experts(config, hidden, width, count, name="block_sparse_moe.experts"),
         *layer_norms(hidden),

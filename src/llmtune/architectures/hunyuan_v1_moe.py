@@ -13,7 +13,6 @@ from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Experts
 
 if TYPE_CHECKING:
-    from llmtune.architectures.config import Config
     from llmtune.spec.model import Model
     from llmtune.spec.weights import Module
 

@@ -19,8 +19,8 @@ ARCHITECTURES = ("KimiK25ForConditionalGeneration",)
 
 
 def describe(config: Config) -> Model:
-    """Model from a config.json; compressed-tensors checkpoints never quantise the tower."""
+    """Model from a config.json; compressed-tensors never quantises the tower, nothing the projector."""
     model = deepseek_v3.describe(text_part(config))
     vision = config.part("vision_config")
-    towers = (*moonvit(vision), *projector(vision, model.hidden, "mm_projector"))
-    return with_towers(model, unquantized(towers) if is_compressed(config) else towers)
+    tower = unquantized(moonvit(vision)) if is_compressed(config) else moonvit(vision)
+    return with_towers(model, (*tower, *unquantized(projector(vision, model.hidden, "mm_projector"))))

@@ -13,6 +13,7 @@ from llmtune.architectures.config import Config
 from llmtune.architectures.kimi_vl import merged_patches, moonvit
 from llmtune.architectures.parts import norm, whole
 from llmtune.architectures.vision import is_compressed, text_part, unquantized, with_towers
+from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Linear, Shard
 
 if TYPE_CHECKING:
@@ -36,11 +37,23 @@ RANKS = 8  # K3 needs at least one node of eight GPUs
 
 
 def describe(config: Config) -> Model:
-    """Model from a config.json; compressed-tensors checkpoints never quantise the tower."""
-    model = kimi_linear.describe(text_part(config))
+    """Model from a config.json; compressed-tensors never quantises the tower, nothing the projector."""
+    text = text_part(config)
+    model = kimi_linear.describe(text)
+    if _only_experts(config) or _only_experts(text):
+        groups = tuple(LayerGroup(unquantized(group.modules), group.caches) for group in model.groups)
+        model = replace(model, groups=groups)
     vision = Config({**DEFAULTS, **config.part("vision_config").data}, "vision_config")
-    towers = (*_encoder(vision), *_projector(vision, model.hidden))
-    return with_towers(model, unquantized(towers) if is_compressed(config) else towers)
+    tower = unquantized(_encoder(vision)) if is_compressed(config) else _encoder(vision)
+    return with_towers(model, (*tower, *unquantized(_projector(vision, model.hidden))))
+
+
+def _only_experts(config: Config) -> bool:
+    """Whether vLLM reads the checkpoint as ``mxfp4``, which quantises experts and nothing else.
+
+    Source: model_executor/models/config.py::KimiK3ForConditionalGenerationConfig.
+    """
+    return config.part("quantization_config").text("format") == "mxfp4-pack-quantized"
 
 
 def _encoder(vision: Config) -> tuple[Module, ...]:

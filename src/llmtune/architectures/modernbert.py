@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import column, decoder, norm, qkv, read_heads, row
+from llmtune.architectures.parts import Heads, column, decoder, norm, qkv, row
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding
 
@@ -21,8 +21,9 @@ ARCHITECTURES = ("ModernBertModel",)
 
 def describe(config: Config) -> Model:
     """Model from a config.json. The first layer has no norm before its attention."""
-    heads = read_heads(config)
-    hidden, width = heads.hidden, config.size("intermediate_size")
+    hidden, count = config.size("hidden_size"), config.size("num_attention_heads")
+    heads = Heads(hidden, count, count, hidden // max(count, 1))
+    width = config.size("intermediate_size")
     bias, mlp_bias = config.flag("attention_bias"), config.flag("mlp_bias")
     modules: tuple[Module, ...] = (
         qkv("attn.Wqkv", heads, bias=bias),

@@ -14,7 +14,6 @@ from llmtune.architectures.parts import Heads, attention, decoder, mlp, norm
 from llmtune.spec.model import FullAttention, LayerGroup
 
 if TYPE_CHECKING:
-    from llmtune.architectures.config import Config
     from llmtune.spec.model import Model
     from llmtune.spec.weights import Module
 

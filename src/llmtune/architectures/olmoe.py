@@ -12,7 +12,6 @@ from llmtune.architectures.parts import BOTH, attention, decoder, experts, full,
 from llmtune.spec.model import LayerGroup
 
 if TYPE_CHECKING:
-    from llmtune.architectures.config import Config
     from llmtune.spec.model import Model
 
 ARCHITECTURES = ("OlmoeForCausalLM",)

@@ -5,10 +5,10 @@ Each function returns the modules of one block as vLLM builds them. A family rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.spec.model import FullAttention, LayerGroup, Model, SlidingWindow
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import FP32, Embedding, Experts, Linear, Shard, Slice, Vector
 
 if TYPE_CHECKING:

@@ -9,27 +9,42 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmtune.architectures.parts import pattern_of
-from llmtune.architectures.quantization import online, read_quantization
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Embedding, Experts, Linear, Vector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llmtune.architectures.quantization import Quantization
     from llmtune.spec.model import Model
     from llmtune.spec.weights import Module
 
+QUANTIZATION_KEYS = ("quantization_config", "compression_config")
+
 
 def quantize(model: Model, config: Mapping[str, Any], hf_quant_config: Mapping[str, Any] | None) -> Model:
     """The model as its checkpoint stores it."""
+    if hf_quant_config is None and not any(key in part for part in _parts(config) for key in QUANTIZATION_KEYS):
+        return model
+    from llmtune.architectures.quantization import read_quantization  # noqa: PLC0415 - 16-bit models start faster
+
     quantization = read_quantization(config, hf_quant_config)
     return model if quantization is None else apply(model, quantization)
 
 
 def quantize_online(model: Model, method: str) -> Model:
     """The model after ``--quantization METHOD`` on a 16-bit checkpoint."""
+    from llmtune.architectures.quantization import online  # noqa: PLC0415
+
     return apply(model, online(method))
+
+
+def _parts(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A config and the configs nested in it."""
+    yield config
+    for inner in config.values():
+        if isinstance(inner, dict):
+            yield inner
 
 
 def apply(model: Model, quantization: Quantization) -> Model:

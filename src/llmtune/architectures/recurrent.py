@@ -5,11 +5,11 @@ Source: vLLM 0.33.0 model_executor/layers/mamba/mamba_mixer2.py, mamba_utils.py,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.parts import row
 from llmtune.spec.model import State, StateSpace
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Linear, Shard, Slice, Vector
 
 if TYPE_CHECKING:

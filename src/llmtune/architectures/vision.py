@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.config import Config
+from llmtune.architectures import family_of
+from llmtune.architectures.config import Config, ConfigError
 from llmtune.architectures.parts import column, norm, row, whole
 from llmtune.spec.weights import Linear, Shard, Slice, Vector
 
@@ -29,6 +30,31 @@ def text_part(config: Config, key: str = "text_config") -> Config:
         return config
     outer = {name: config.data[name] for name in SHARED_KEYS if name in config.data}
     return Config({**outer, **inner.data}, key)
+
+
+CAUSAL = {
+    "granite": "GraniteForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}  # architectures of text models whose config names only a model type
+
+
+def language_model(config: Config, key: str) -> Model:
+    """The text model of a wrapper that takes any: the architecture stands in its own config, or follows its type.
+
+    Raises:
+        ConfigError: when neither says which one it is.
+
+    """
+    text = text_part(config, key)
+    kind, named = text.text("model_type"), text.items("architectures")
+    name = str(named[0]) if named else CAUSAL.get(kind, "")
+    if not name or text is config:
+        raise ConfigError(f"config.json: '{key}.architectures' is missing; it is needed to know the layers")
+    model: Model = family_of(name, kind).describe(text)
+    return model
 
 
 def with_towers(model: Model, towers: Iterable[Module], prefix: str = "language_model.") -> Model:

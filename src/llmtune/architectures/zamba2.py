@@ -14,7 +14,6 @@ from llmtune.architectures.recurrent import Mamba2
 from llmtune.spec.model import LayerGroup
 
 if TYPE_CHECKING:
-    from llmtune.architectures.config import Config
     from llmtune.spec.model import Model
     from llmtune.spec.weights import Module
 

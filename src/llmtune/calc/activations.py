@@ -14,7 +14,6 @@ Source: vLLM 0.33.0 v1/worker/gpu_model_runner.py and v1/worker/gpu/model_runner
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
@@ -22,6 +21,7 @@ from llmtune.calc.constant import NOTHING, Constant, Range, exactly, largest, ti
 from llmtune.calc.moe_buffers import expert_workspace
 from llmtune.calc.switches import on, word
 from llmtune.spec.memory import Part
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Experts, Linear, Shard
 
 if TYPE_CHECKING:

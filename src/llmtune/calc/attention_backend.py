@@ -9,7 +9,6 @@ Source: vLLM 0.33.0, ``platforms/cuda.py::_get_backend_priorities``, ``v1/attent
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from math import lcm
 from typing import TYPE_CHECKING
@@ -39,6 +38,7 @@ from llmtune.spec.model import (
     StateSpace,
     WindowLatent,
 )
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

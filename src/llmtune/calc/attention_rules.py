@@ -7,10 +7,10 @@ Source: vLLM 0.33.0, ``v1/attention/backend.py::AttentionBackend.validate_config
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.spec.model import ChunkedLocal, CrossAttention, FullAttention, SlidingWindow
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

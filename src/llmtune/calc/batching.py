@@ -6,12 +6,12 @@ config.py::SchedulerConfig for v0. Taken as ``vllm serve`` does; the offline ``L
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
 from llmtune.calc.runner import speculative_method
 from llmtune.calc.switches import classes, on, size, word
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

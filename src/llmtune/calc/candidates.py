@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import resolve
 from llmtune.spec.deployment import Deployment, Setting
 from llmtune.spec.memory import Failure
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.calc.layouts import Layout

@@ -62,7 +62,8 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  #
         case "max-model-len":
             return _length_reason(request, candidate)
         case "max-num-seqs":
-            wanted = f"{scenario.workload.concurrency} requests expected"
+            shared = f", {candidate.layout.data} replicas share them" if candidate.layout.data > 1 else ""
+            wanted = f"{scenario.workload.concurrency} requests expected{shared}"
             return f"{wanted}, the KV cache holds {candidate.holds:.0f} typical ones{f'; {said}' if said else ''}"
         case "gpu-memory-utilization":
             return said or _share_reason(request, candidate)

@@ -9,13 +9,14 @@ Source: vLLM 0.33.0, ``v1/core/kv_cache_planning.py::get_kv_cache_groups`` and w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.calc.kv_packing import pack_groups
 from llmtune.calc.kv_specs import CHUNKED, FULL, LATENT, STATE, WINDOW, WINDOW_LATENT, LayerSpec
 from llmtune.calc.kv_strands import Group, Strand, is_one_type, share
 from llmtune.spec.memory import Failure
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

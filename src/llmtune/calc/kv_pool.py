@@ -9,7 +9,6 @@ specs in ``v1/kv_cache_interface.py``.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc.kv_groups import Grouping, group_layers
@@ -19,6 +18,7 @@ from llmtune.calc.stages import stage_layers
 from llmtune.calc.switches import on, ratio
 from llmtune.spec.memory import Failure
 from llmtune.spec.model import ChunkedLocal, Indexer
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ Source: vLLM 0.33.0, ``v1/kv_cache_interface.py``, ``platforms/interface.py::upd
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from llmtune.calc.attention_backend import Backend, choose_backend, common_block_size
@@ -28,6 +28,7 @@ from llmtune.spec.model import (
     StateSpace,
     WindowLatent,
 )
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

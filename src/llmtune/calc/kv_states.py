@@ -8,11 +8,11 @@ Source: vLLM 0.33.0, ``platforms/interface.py::_align_hybrid_block_size``,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import lcm
 from typing import TYPE_CHECKING
 
 from llmtune.calc.attention_rules import BLACKWELL, BLACKWELL_CONSUMER, HOPPER
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc.kv_specs import FULL, LATENT, STATE, LayerSpec
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ Source: vLLM 0.33.0 config/model.py::verify_with_parallel_config, model_executor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc.traits import is_moe
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ Source: vLLM 0.33.0 v1/worker/utils.py::request_memory, v1/worker/gpu_worker.py:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from llmtune.calc.switches import on
 from llmtune.calc.validity import check
 from llmtune.calc.weights import weigh
 from llmtune.spec.memory import Failure, KvCache, Memory, Part
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,12 @@ Source: vLLM 0.33.0 v1/worker/gpu_worker.py::init_device, utils/mem_utils.py::me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc.constant import NOTHING, Constant, Range, times
 from llmtune.calc.switches import on, word
 from llmtune.spec.memory import Part
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.spec.deployment import Resolved

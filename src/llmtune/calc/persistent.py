@@ -6,7 +6,6 @@ model_executor/layers/attention/mla_attention.py, lora/layers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
@@ -15,6 +14,7 @@ from llmtune.calc.constant import NOTHING, Range, exactly
 from llmtune.calc.moe_buffers import expert_workspace
 from llmtune.calc.switches import on
 from llmtune.spec.memory import Part
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Experts, Linear, Shard
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ Source: vLLM 0.33.0 config/model.py, cache.py, parallel.py, scheduler.py, vllm.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits, validity_parallel, validity_quantization
@@ -17,6 +16,7 @@ from llmtune.calc.runner import AMPERE
 from llmtune.calc.settings import Settings, whole_numbers
 from llmtune.calc.switches import on, word
 from llmtune.spec.memory import Failure
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.spec.deployment import Deployment, Resolved

@@ -21,6 +21,7 @@ GIB = 2**30
 MOST_GPUS = 64
 MOST_NODE_GPUS = 8
 SMALLEST_CONTEXT = 1024
+MOST_SIBLINGS = 3  # quantised checkpoints that are named, those of the model's own publisher first
 PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size")
 
 
@@ -60,6 +61,10 @@ def _less(request: Request) -> Iterator[WayOut]:
     option = request.engine.options.get("kv-cache-dtype")
     if option is not None and request.pin("kv-cache-dtype") != "fp8":
         tries.append(("8-bit KV cache", "--kv-cache-dtype fp8", _set("kv-cache-dtype", "fp8")))
+    full = request.engine.behaviour["default.gpu_memory_utilization"]
+    if request.scenario.policy.gpu_memory_utilization not in {None, full}:
+        share = Setting("gpu-memory-utilization", float(str(full)))
+        tries.append(("the engine's own share of the GPU", f"--set {share.flag}={share.value}", {share.flag: share}))
     tries.append(("fewer requests at once", "--concurrency 1 --set max-num-seqs=1", _set("max-num-seqs", 1)))
     tries.append(("no CUDA graphs", "--set enforce-eager=true", _set("enforce-eager", True)))
     for change, arguments, settings in tries:
@@ -94,9 +99,12 @@ def _last_true(test: Callable[[int], bool], most: int) -> int:
 
 
 def _quantised(request: Request, siblings: Iterable[Model], online: Model | None) -> Iterator[WayOut]:
-    for sibling in siblings:
-        found = starting(replace(request, model=sibling))
+    publisher = request.model.id.partition("/")[0]
+    told = 0
+    for sibling in sorted(siblings, key=lambda model: (model.id.partition("/")[0] != publisher, model.id)):
+        found = starting(replace(request, model=sibling)) if told < MOST_SIBLINGS else None
         if found is not None:
+            told += 1
             yield WayOut(f"quantised checkpoint {sibling.id}", sibling.id, _result(found))
     if online is not None:
         found = starting(replace(request, model=online, pinned=(*request.pinned, Setting("quantization", "fp8"))))

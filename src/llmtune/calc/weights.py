@@ -7,13 +7,14 @@ Source: vLLM 0.33.0 model_executor/layers/linear.py, vocab_parallel_embedding.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from llmtune.calc.errors import Refused
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.stored import experts_bytes, linear_bytes
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import BF16, FP32, Embedding, Experts, Linear, Shard, Slice, Vector
 
 if TYPE_CHECKING:

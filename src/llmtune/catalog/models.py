@@ -7,12 +7,12 @@ A file either holds a minimal ``config`` (and ``quantization``, the content of h
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmtune.catalog import UnknownName
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

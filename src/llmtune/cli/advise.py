@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.calc.candidates import Request
 from llmtune.calc.search import recommend
-from llmtune.calc.ways_out import find_ways_out
 from llmtune.catalog import gpus, models, scenarios
 from llmtune.cli.errors import UserError
 from llmtune.cli.judge import load_model, paper, quantised_while_loading
-from llmtune.readers.arguments import Token, parse
 from llmtune.spec.deployment import Deployment
 from llmtune.spec.recommendation import Advice, Estimate
+from llmtune.spec.record import dataclass
 from llmtune.spec.scenario import Tokens
 
 if TYPE_CHECKING:
@@ -93,6 +92,10 @@ def read_pins(wishes: Mapping[str, object], pins: Iterable[str], engine: EngineV
         ReadError: for a flag or a value the release does not have.
 
     """
+    if not wishes and not pins:
+        return ()
+    from llmtune.readers.arguments import Token, parse  # noqa: PLC0415 - only with settings to read
+
     tokens = [Token(f"--{flag}={value}") for flag, value in wishes.items()]
     for pin in pins:
         flag, equals, value = pin.partition("=")
@@ -140,6 +143,8 @@ def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
 
 def ways_out(asked: Request) -> tuple[WayOut, ...]:
     """Ways out among the catalogue's GPUs and the model's quantised siblings."""
+    from llmtune.calc.ways_out import find_ways_out  # noqa: PLC0415 - only when nothing fits
+
     siblings = []
     if asked.model.quantization is None and asked.model.id in models.names():
         siblings = [load_model(name, offline=True) for name in models.siblings(asked.model.id)]

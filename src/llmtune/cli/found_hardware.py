@@ -55,7 +55,7 @@ def hardware_of(
     gpu, mixed = _least([gpu for gpu, _ in found])
     gpu, links = _links(gpu, used)
     notes = [*machine.notes, *(note for _, about in found for note in about), *mixed, *links]
-    if len({device.name for device in machine.devices}) > 1 and device_order != "PCI_BUS_ID":
+    if _order_matters(machine, used) and device_order != "PCI_BUS_ID":
         notes.append("GPUs differ: numbers in CUDA_VISIBLE_DEVICES are NVML's only with CUDA_DEVICE_ORDER=PCI_BUS_ID")
     free, held = _free(gpu, used)
     hardware = Hardware(
@@ -133,6 +133,12 @@ def _used(machine: Machine, count: int | None) -> tuple[Device, ...]:
     return machine.visible[:count]
 
 
+def _order_matters(machine: Machine, used: Sequence[Device]) -> bool:
+    """Whether numbers choose among GPUs that differ: CUDA then counts the fastest first, NVML along the PCI bus."""
+    names = {device.name for device in machine.devices}
+    return len(names) > 1 and len(used) < len(machine.devices) and not any(device.mig for device in used)
+
+
 def _total(device: Device, known: Gpu) -> tuple[int, tuple[str, ...]]:
     """Total memory to plan with: the catalogue's, unless this board shows another size."""
     derived = cuda_total(device)
@@ -184,13 +190,10 @@ def _slice(known: Gpu, device: Device) -> tuple[Gpu, tuple[str, ...]]:
         total_memory=device.total_memory,
         bandwidth=int(known.bandwidth * memory) if known.bandwidth else None,
         flops={dtype: rate * compute for dtype, rate in known.flops.items()},
-        multiprocessors=mig.multiprocessors
-        or (int(known.multiprocessors * compute) if known.multiprocessors else None),
+        multiprocessors=processors,
         nvlink_bandwidth=None,
     )
-    return gpu, (
-        f"MIG {mig.profile} is taken as {memory:.1%} of the bandwidth and {compute:.1%} of the speed of a GPU",
-    )
+    return gpu, (f"MIG {mig.profile} is taken as {memory:.1%} of the GPU's bandwidth and {compute:.1%} of its speed",)
 
 
 def _least(found: Sequence[Gpu]) -> tuple[Gpu, tuple[str, ...]]:
@@ -260,4 +263,4 @@ def _holders(device: Device) -> str:
         for process in device.processes[:3]
     ]
     more = len(device.processes) - len(named)
-    return f"held by {', '.join(named)}{f' and {more} more' if more else ''}"
+    return f"processes: {', '.join(named)}{f' and {more} more' if more else ''}"

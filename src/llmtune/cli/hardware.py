@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from llmtune.catalog import UnknownName, gpus, instances
 from llmtune.cli.errors import UserError
 from llmtune.cli.found_hardware import described_gpu, hardware_of
 from llmtune.spec.hardware import Gpu, Hardware
-from llmtune.spec.machine import Machine  # noqa: TC001 - one import beside the others
+from llmtune.spec.record import dataclass
+
+if TYPE_CHECKING:
+    from llmtune.spec.machine import Machine
 
 __all__ = ["find_machine", "from_options", "hardware_of", "read_capability", "read_size"]
 
 AUTO = "auto"
 PROBE_TIMEOUT = 15.0  # seconds: without persistence mode a driver wakes its GPUs one by one, about a second each
 LARGEST_COUNT = 1024  # GPUs in a node, nodes: far beyond anything that is built, so a typing mistake
-SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]*)")
+SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
 UNITS = {
     "": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
     "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
 }  # fmt: skip
 SMALLEST, LARGEST = 2**30, 2**42  # 1 GiB and 4 TiB: no GPU that vLLM runs on is outside
-CAPABILITY = re.compile(r"(\d{1,2})\.(\d)")
+CAPABILITY = re.compile(r"([0-9]{1,2})\.([0-9])")
 CAPABILITIES = (5, 20)  # majors: Maxwell, and more than there is
 GIB = 2**30
 
@@ -119,7 +123,9 @@ def read_capability(text: str) -> tuple[int, int]:
     found = CAPABILITY.fullmatch(text.strip())
     low, high = CAPABILITIES
     if found is None or not low <= int(found[1]) <= high:
-        raise UserError(f"--compute-capability '{text}' is none: write 8.9 or 9.0 (https://developer.nvidia.com/cuda-gpus)")
+        raise UserError(
+            f"--compute-capability '{text}' is none: write 8.9 or 9.0 (https://developer.nvidia.com/cuda-gpus)"
+        )
     return int(found[1]), int(found[2])
 
 

@@ -11,7 +11,6 @@ from llmtune.calc.resolve import resolve
 from llmtune.cli.errors import UserError
 from llmtune.cli.loading import load_engine, load_model
 from llmtune.cli.terminal import use_color, use_unicode, width
-from llmtune.readers.secrets import redact_deployment
 from llmtune.spec.recommendation import Estimate
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ def estimate(
     reading: Reading, model: Model, hardware: Hardware, engine: EngineVersion, notes: Iterable[str]
 ) -> Estimate:
     """What a deployment that was read will do."""
+    from llmtune.readers.secrets import redact_deployment  # noqa: PLC0415 - recommend has no secrets
+
     deployment = replace(reading.deployment, engine_version=engine.release, hardware=hardware)
     model = quantised_while_loading(model, deployment)
     resolved = resolve(deployment, model, hardware, engine)

@@ -7,9 +7,10 @@ them. The network is used only when the cache lacks the model and ``offline`` is
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

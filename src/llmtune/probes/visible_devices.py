@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmtune.spec.machine import Device
 
 UUID_KINDS = ("GPU-", "MIG-")
-NUMBER = re.compile(r"\s*([+-]?\d{1,9})")  # as strtoul reads it: "1gpu" is 1
+NUMBER = re.compile(r"\s*([+-]?[0-9]{1,9})")  # as strtoul reads it: "1gpu" is 1
 
 
 def select(devices: Sequence[Device], visible: str | None) -> tuple[tuple[Device, ...], tuple[str, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from llmtune.readers import Notice, ReadError
@@ -18,6 +18,7 @@ from llmtune.readers.options import Match, Table
 from llmtune.readers.secrets import MASK, is_secret, redact_text
 from llmtune.readers.values import BadValue, convert, is_list, loose
 from llmtune.spec.deployment import Setting, Span
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ Reads one command or a shell script that holds one. Variables are not expanded. 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from llmtune.readers import Notice, ReadError, Reading, shell, vllm_yaml
 from llmtune.readers.arguments import Arguments, Token, cover, parse
 from llmtune.spec.deployment import Deployment
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.readers.values import BadValue
 from llmtune.spec.engine import Option
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Table:
     def collects(self, flag: str) -> bool:
         """Whether each occurrence of a flag adds a value instead of replacing the one before."""
         option = self.options.get(flag)
-        return bool(option.append)
+        return option is not None and option.append
 
     def optimization(self, level: str) -> tuple[str, str]:
         """``-O<level>`` in this release's long form: flag and value. Sub-keys are folded later."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmtune.readers import ReadError
 from llmtune.readers.arguments import Token
 from llmtune.spec.deployment import Span
+from llmtune.spec.record import dataclass
 
 PIECE = re.compile(
     r"""(?P<join>\\\r?\n)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from llmtune.readers import LARGEST, Notice, ReadError, Reading, read_text
 from llmtune.readers.arguments import Token, parse
 from llmtune.readers.options import Table
 from llmtune.spec.deployment import Deployment, Span
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

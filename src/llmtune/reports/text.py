@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmtune.reports.settings import resolved_settings
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +49,7 @@ def estimate(result: Estimate, paper: Paper) -> str:
     rows = [
         (f"--{flag} {_plain(value)}", origin)
         for flag, (value, origin) in resolved_settings(result.deployment, result.resolved).items()
-        if value not in {None, False} or origin in ORIGIN_WORDS
+        if (value is not None and value is not False) or origin in ORIGIN_WORDS
     ]
     page.table("Settings", rows)
     page.bullets("Assumptions", result.assumptions)
@@ -73,7 +73,7 @@ def advice(result: Advice, command: str | None, paper: Paper) -> str:
             for setting, reason in zip(answer.deployment.settings, answer.reasons, strict=True)
         ]
         page.table("Settings", rows)
-    page.table("Also tried", [(one.candidate, one.why) for one in answer.rejected])
+    page.table("Also tried", [(one.candidate, _first_sentence(one.why)) for one in answer.rejected])
     page.bullets("Assumptions", shown.assumptions)
     page.bullets("Warnings", shown.warnings)
     if command:
@@ -87,6 +87,11 @@ def _hardware(result: Estimate) -> str:
     nodes = f" on {hardware.nodes} nodes" if hardware.nodes > 1 else ""
     share = f"gpu-memory-utilization {result.resolved.gpu_memory_utilization:g}"
     return f"{count}{hardware.gpu.product}{nodes} · vLLM {result.engine.release} · {share}"
+
+
+def _first_sentence(text: str) -> str:
+    """What an engine message says before its advice; the JSON report has all of it."""
+    return text.partition(". ")[0].rstrip(".")
 
 
 def _plain(value: object) -> str:

@@ -5,7 +5,7 @@ Sizes are bytes. None always means that the driver, the GPU or the user's rights
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from llmtune.spec.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

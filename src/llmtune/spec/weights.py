@@ -8,8 +8,9 @@ Traded away: names of checkpoint tensors. Only the module name that quantisation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from llmtune.spec.record import dataclass
 
 
 class Shard(Enum):

@@ -6,7 +6,7 @@ schemes/*.py and compressed_tensors_moe/*.py (``create_weights``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures.config import ConfigError
@@ -24,6 +24,7 @@ from llmtune.architectures.quantization.formats import (
     nvfp4,
     packed,
 )
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Format, Scale
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ is_layer_skipped, utils/config_utils.py::find_matching_patterns.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures.quantization.base import MixedShards
 from llmtune.architectures.quantization.name_maps import EXPERT_NAMES, FUSED, PREFIXES, SUBSTRINGS, VISION_PREFIXES
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

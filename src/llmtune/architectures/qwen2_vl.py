@@ -1,0 +1,47 @@
+"""Qwen2-VL: Qwen2 with a vision tower.
+
+Source: vLLM 0.33.0 model_executor/models/qwen2_vl.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmtune.architectures import qwen2
+from llmtune.architectures.parts import column, norm, row
+from llmtune.architectures.vision import encoder_blocks, text_part, with_towers
+from llmtune.spec.weights import Vector
+
+if TYPE_CHECKING:
+    from llmtune.architectures.config import Config
+    from llmtune.spec.model import Model
+    from llmtune.spec.weights import Module
+
+ARCHITECTURES = ("Qwen2VLForConditionalGeneration",)
+BLOCK = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
+
+
+def describe(config: Config) -> Model:
+    """Model from a config.json; the text model's keys may stand outside ``text_config``."""
+    return with_towers(qwen2.describe(text_part(config)), _tower(config.part("vision_config")))
+
+
+def _tower(vision: Config, prefix: str = "visual") -> tuple[Module, ...]:
+    """Blocks of ``embed_dim`` and a merger to the text model's ``hidden_size``."""
+    width, out = vision.size("embed_dim"), vision.size("hidden_size")
+    pixels = vision.size("in_chans", "in_channels", default=3) * vision.size("patch_size", default=14) ** 2
+    joint = width * vision.size("spatial_merge_size", default=2) ** 2
+    return (
+        Vector(f"{prefix}.patch_embed.proj", width, pixels * vision.size("temporal_patch_size", default=2)),
+        *encoder_blocks(
+            f"{prefix}.blocks",
+            vision.layers("depth"),
+            width,
+            vision.size("num_heads"),
+            int(width * vision.number("mlp_ratio", 4.0)),
+            BLOCK,
+        ),
+        norm(f"{prefix}.merger.ln_q", width, bias=True),
+        column(f"{prefix}.merger.mlp.0", joint, joint, bias=True),
+        row(f"{prefix}.merger.mlp.2", joint, out, bias=True),
+    )
