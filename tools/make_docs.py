@@ -1,4 +1,4 @@
-"""Write every generated part of the documentation, or say which parts are stale.
+"""Write every generated part of the documentation (and the presets as JSON), or say which parts are stale.
 
     python tools/make_docs.py            # write
     python tools/make_docs.py --check    # exit 1 and name the stale files
@@ -35,6 +35,8 @@ from unittest.mock import patch
 import docs_tables
 import docs_worked_sum
 
+from llmtune.catalog import scenarios
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -55,9 +57,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the generated parts of the documentation.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when something is stale")
     checking = parser.parse_args().check
-    stale = [path for path, text in generate() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    if not checking:
-        for path, text in generate():
+    made = list(generate())
+    stale = [path for path, text in made if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path, text in made:
+        if path in stale and not checking:
             path.write_text(text, encoding="utf-8")
     for path in stale:
         print(f"{'stale' if checking else 'wrote'} {path.relative_to(ROOT)}")
@@ -68,7 +71,8 @@ def main() -> int:
 
 def generate() -> Iterator[tuple[Path, str]]:
     """Every page and file with the text it should have."""
-    with patch.dict(os.environ, ENVIRONMENT):
+    nothing = Path(os.devnull) / "none"  # presets are read from their YAML files, not from what is made here
+    with patch.dict(os.environ, ENVIRONMENT), patch.object(scenarios, "PREPARED", nothing):
         os.environ.pop("FORCE_COLOR", None)
         for name, make in FILES.items():
             yield ROOT / name, make()
@@ -138,6 +142,11 @@ def _document(command: str) -> str:
     return text
 
 
+def _prepared_scenarios() -> str:
+    found = {name: scenarios.load(name) for name in scenarios.names()}
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
 def _scenario_schema() -> str:
     from llmtune.readers.scenario_schema import ScenarioFile
 
@@ -158,6 +167,7 @@ def _fenced(language: str, text: str) -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
+    "src/llmtune/catalog/data/scenarios.json": _prepared_scenarios,
     "docs/reference/cli.md": docs_tables.command_reference,
     "docs/reference/scenario.schema.json": _scenario_schema,
     "docs/reference/estimate.example.json": lambda: _document(ESTIMATE),

@@ -33,7 +33,7 @@ What an option's entry says (a field that is false or absent is left out)
 """
 
 # The stand-ins are mostly special methods, and what argparse knows is in its private attributes.
-# ruff: noqa: D105, SLF001
+# ruff: noqa: SLF001
 
 from __future__ import annotations
 

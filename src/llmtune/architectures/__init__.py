@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llmtune.architectures.config import Config, ConfigError
 from llmtune.architectures.limits import context_lengths
 from llmtune.architectures.quantize import quantize
+from llmtune.architectures.sanity import check, dtype_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from llmtune.spec.model import Model
 
-HELPERS = frozenset({"config", "parts", "limits", "quantize", "quantization", "vision", "recurrent"})
+LONGEST_NAME = 100  # characters of an unknown architecture in a message
+# What reading a value of the wrong kind ends in, where a family module does not check it itself.
+UNREADABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+HELPERS = frozenset({"config", "parts", "limits", "quantize", "quantization", "vision", "recurrent", "sanity"})
 
 
 def read_model(
@@ -44,19 +48,33 @@ def read_model(
     """
     name = architecture_of(config)
     family = family_of(name, str(config.get("model_type", "")))
-    model = family.describe(Config(config))
-    longest, default, yarn = context_lengths(config)
+    try:
+        model = _described(family, config, quantization)
+    except ConfigError:
+        raise
+    except UNREADABLE as error:
+        raise ConfigError(
+            f"config.json: some value is not what {name} needs ({type(error).__name__}: {str(error)[:80]}); "
+            "compare it with the published one"
+        ) from error
     model = replace(
         model,
         id=model_id,
         family=family.__name__.rpartition(".")[2],
         architecture=name,
-        max_context=longest,
-        default_context=default,
-        yarn_context=yarn,
-        dtype=_dtype(config),
         source=source,
         parameters=parameters,
+    )
+    check(model)
+    return model
+
+
+def _described(family: ModuleType, config: Mapping[str, Any], quantization: Mapping[str, Any] | None) -> Model:
+    """The model with its limits, as its checkpoint stores it."""
+    model: Model = family.describe(Config(config))
+    longest, default, yarn = context_lengths(config)
+    model = replace(
+        model, max_context=longest, default_context=default, yarn_context=yarn, dtype=dtype_of(_dtype(config))
     )
     return quantize(model, config, quantization)
 
@@ -64,8 +82,10 @@ def read_model(
 def architecture_of(config: Mapping[str, Any]) -> str:
     """The vLLM architecture name: the first entry of ``architectures``."""
     names = config.get("architectures")
-    if not isinstance(names, list) or not names or not isinstance(names[0], str):
+    if names is None or names == []:
         raise ConfigError("config.json: 'architectures' is missing; llmtune needs it to know the layers")
+    if not isinstance(names, list) or not isinstance(names[0], str):
+        raise ConfigError("config.json: 'architectures' must be a list of names, as in [\"LlamaForCausalLM\"]")
     return names[0]
 
 
@@ -76,6 +96,7 @@ def family_of(architecture: str, model_type: str = "") -> ModuleType:
             return module
     from difflib import get_close_matches  # noqa: PLC0415 - only an unknown architecture needs it
 
+    architecture = architecture[:LONGEST_NAME]
     close = get_close_matches(architecture, architectures(), n=1)
     hint = f" The nearest one known is {close[0]}." if close else ""
     raise ConfigError(

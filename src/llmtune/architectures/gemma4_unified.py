@@ -1,16 +1,19 @@
 """Gemma 4 12B: Gemma 4's layers; image patches and audio frames are projected without a tower.
 
+The projections are no tower to vLLM: every pipeline stage builds them and the last norm, and text-only serving keeps
+them. So they stand in the head.
 Source: vLLM 0.33.0 model_executor/models/gemma4_unified.py, gemma4_mm.py::Gemma4MultimodalEmbedder.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import gemma4
 from llmtune.architectures.config import Config
 from llmtune.architectures.gemma3_mm import bidirectional
-from llmtune.architectures.parts import column, norm
+from llmtune.architectures.parts import BOTH, column, norm
 from llmtune.architectures.vision import plain, text_part, with_towers
 from llmtune.spec.weights import Vector
 
@@ -25,11 +28,12 @@ def describe(config: Config) -> Model:
     """Model from a config.json."""
     text, audio = text_part(config), config.part("audio_config")
     model = gemma4.describe(Config(text.data, text.path))
-    towers = _vision(config.part("vision_config"), model.hidden)
+    inputs = _vision(config.part("vision_config"), model.hidden)
     if audio.data:
         width = audio.size("output_proj_dims", "hidden_size")
-        towers = (*towers, plain("embed_audio.embedding_projection", width, model.hidden))
-    model = with_towers(model, towers)
+        inputs = (*inputs, plain("embed_audio.embedding_projection", width, model.hidden))
+    model = with_towers(model, ())
+    model = replace(model, head=(*model.head, *inputs), unstaged=BOTH[1:])
     return bidirectional(model) if text.text("use_bidirectional_attention") == "vision" else model
 
 

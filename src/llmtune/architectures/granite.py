@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.parts import attention, decoder, experts, full, layer_norms, mlp, read_heads, router
+from llmtune.architectures.parts import BOTH, attention, decoder, experts, full, layer_norms, mlp, read_heads, router
 from llmtune.spec.model import LayerGroup
 
 if TYPE_CHECKING:
@@ -28,4 +28,4 @@ def describe(config: Config) -> Model:
         feed = (gate, experts(config, heads.hidden, width, count, name="block_sparse_moe.experts"))
     bias = config.flag("attention_bias")
     layer = LayerGroup((*attention(heads, bias=bias, out_bias=bias), *feed, *layer_norms(heads.hidden)), (full(heads),))
-    return decoder(config, heads, [layer] * config.layers())
+    return decoder(config, heads, [layer] * config.layers(), unstaged=BOTH if count else ())

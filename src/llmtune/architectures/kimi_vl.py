@@ -37,12 +37,13 @@ def moonvit(vision: Config, prefix: str = "vision_tower") -> tuple[Module, ...]:
     inner = vision.size("qkv_hidden_size", default=hidden)
     attends, linear = vision.flag("attn_bias", default=True), vision.flag("linear_bias", default=True)
     shifts = vision.text("norm_type", "layernorm") == "layernorm"
-    positions = vision.size("init_pos_emb_height", default=64) * vision.size("init_pos_emb_width", default=64)
+    rows = vision.size("init_pos_emb_height", "pos_emb_height", default=64)
+    columns = vision.size("init_pos_emb_width", "pos_emb_width", default=64)
     pixels = 3 * vision.size("patch_size", default=14) ** 2
     biased = vision.flag("patch_embed_proj_bias", default=True)
     modules: list[Module] = [
         Vector(f"{prefix}.patch_embed.proj", hidden, pixels + biased),
-        Vector(f"{prefix}.patch_embed.pos_emb", positions, hidden),
+        Vector(f"{prefix}.patch_embed.pos_emb", rows * columns, hidden),
         norm(f"{prefix}.encoder.final_layernorm", hidden, bias=shifts),
     ]
     for index in range(vision.layers("vt_num_hidden_layers", "num_hidden_layers")):

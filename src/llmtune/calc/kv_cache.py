@@ -109,7 +109,9 @@ def _refuse(pool: Pool, usable: Sequence[int], length: int, *, engine: EngineVer
     """The refusal of the first stage on which one request does not fit."""
     blocks = pool.request_blocks(length)
     for memory, block in zip(usable, pool.block_bytes, strict=True):
-        if block and memory <= 0:
+        if not block:  # a stage without a cache needs no memory for one
+            continue
+        if memory <= 0:
             return Failure("kv_cache", NO_MEMORY)
         if blocks * block <= memory:
             continue

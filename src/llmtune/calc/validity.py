@@ -65,6 +65,12 @@ def check(
 # ---------------------------------------------------------------------------------------------------- model
 
 
+def _known_architecture(claim: Claim) -> str | None:
+    """Whether the release has the model's class (model_executor/models/registry.py)."""
+    name = claim.model.architecture
+    return f"Model architectures ['{name}'] are not supported for now." if name in claim.engine.refused else None
+
+
 def _positive_length(claim: Claim) -> str | None:
     length = claim.settings.integer("max-model-len")
     if length is None or length > 0 or length == -1:
@@ -242,6 +248,7 @@ def _vocabulary_splits(claim: Claim) -> str | None:
 
 
 MODEL_RULES = (
+    _known_architecture,
     _positive_length,
     _allowed_length,
     *validity_quantization.RULES,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from llmtune.calc.candidates import Candidate, Request
+    from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Gpu
     from llmtune.spec.model import Model
 
@@ -26,13 +27,21 @@ PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-siz
 
 
 def find_ways_out(
-    request: Request, *, gpus: Iterable[Gpu] = (), siblings: Iterable[Model] = (), online: Model | None = None
+    request: Request,
+    *,
+    gpus: Iterable[Gpu] = (),
+    siblings: Iterable[Model] = (),
+    online: Model | None = None,
+    other: EngineVersion | None = None,
 ) -> tuple[WayOut, ...]:
     """Changes that make the request start.
 
     ``gpus`` are larger ones to consider, smallest first; ``siblings`` quantised checkpoints of the same model;
-    ``online`` the model quantised while loading, where the release and the GPU can.
+    ``online`` the model quantised while loading, where the release and the GPU can; ``other`` a release that has the
+    model's architecture, where this one does not.
     """
+    if other is not None:
+        return tuple(_other_release(request, other))
     return (
         *_less(request),
         *_quantised(request, siblings, online),
@@ -49,6 +58,12 @@ def starting(request: Request) -> Candidate | None:
             if candidate.starts:
                 return candidate
     return None
+
+
+def _other_release(request: Request, other: EngineVersion) -> Iterator[WayOut]:
+    found = starting(replace(request, engine=other))
+    result = _result(found) if found else "needs more memory than there is as well"
+    yield WayOut(f"vLLM {other.release} has {request.model.architecture}", f"--vllm-version {other.release}", result)
 
 
 def _less(request: Request) -> Iterator[WayOut]:

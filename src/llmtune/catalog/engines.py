@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,6 +54,37 @@ class Options(Mapping[str, Option]):
             entries = json.loads(self._path.read_text(encoding="utf-8"))["options"]
             self._options = {flag: _option(flag, entry) for flag, entry in entries.items()}
         return self._options
+
+
+class Refused(Mapping[str, str]):
+    """Architectures a release does not have, each with a release that has it; loaded when it is first looked at."""
+
+    __slots__ = ("_known", "_release")
+
+    def __init__(self, release: Release) -> None:
+        self._release = release
+        self._known: dict[str, str] | None = None
+
+    def __getitem__(self, architecture: str) -> str:
+        return self._loaded[architecture]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded)
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+    @property
+    def _loaded(self) -> dict[str, str]:
+        if self._known is None:
+            table = json.loads((DATA / "architectures.json").read_text(encoding="utf-8"))
+            self._known = {
+                name: entry["since"] for name, entry in table.items() if _parts(entry["since"]) > self._release
+            }
+            for name, entry in table.items():
+                if "until" in entry and _parts(entry["until"]) < self._release:
+                    self._known[name] = entry["until"]
+        return self._known
 
 
 @lru_cache(maxsize=1)
@@ -112,6 +142,7 @@ def _version(table: str, release: str, wanted: str) -> EngineVersion:
         release=table,
         options=Options(DATA / "engines" / f"{table}.json"),
         behaviour=_behaviour(_parts(release)),
+        refused=Refused(_parts(release)),
         requested="" if same else wanted,
         note=note,
     )
@@ -153,7 +184,7 @@ def _last_of_line(release: Release) -> str:
 
 
 def _option(flag: str, entry: Mapping[str, Any]) -> Option:
-    known = {item.name for item in fields(Option)} - {"flag", "flag_only", "choices", "aliases", "nargs"}
+    known = Option.__annotations__.keys() - {"flag", "flag_only", "choices", "aliases", "nargs"}
     nargs = entry.get("nargs")
     return Option(
         flag=flag,

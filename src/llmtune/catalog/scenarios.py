@@ -1,7 +1,12 @@
-"""Shipped scenarios (presets), and where they lie in a wheel or a checkout."""
+"""Shipped scenarios (presets), and where they lie in a wheel or a checkout.
+
+The YAML files are what people read and change; ``data/scenarios.json`` is the same content made by tools/make_docs.py,
+because reading YAML takes longer than planning. A preset that is not in it is read from its file.
+"""
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +16,8 @@ from llmtune.spec.scenario import Policy, SamplingDefault, Scenario, Targets, To
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+PREPARED = Path(__file__).parent / "data" / "scenarios.json"
 
 
 @lru_cache(maxsize=1)
@@ -34,13 +41,19 @@ def find(name: str) -> Scenario:
         UnknownName: with the nearest names.
 
     """
-    import yaml
-
     key = name.strip().lower().replace("_", "-")
     if key not in names():
         raise UnknownName("scenario", name, names())
-    text = (directory() / f"{key}.yaml").read_text(encoding="utf-8")
-    return scenario_from(key, yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506
+    prepared = json.loads(PREPARED.read_text(encoding="utf-8")) if PREPARED.exists() else {}
+    return scenario_from(key, prepared[key] if key in prepared else load(key))
+
+
+def load(name: str) -> dict[str, Any]:
+    """The content of a preset's YAML file."""
+    import yaml
+
+    data: dict[str, Any] = yaml.safe_load((directory() / f"{name}.yaml").read_text(encoding="utf-8"))
+    return data
 
 
 def scenario_from(name: str, data: Mapping[str, Any], *, source: str = "preset") -> Scenario:

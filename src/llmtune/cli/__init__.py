@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -46,49 +47,23 @@ def _options(
 def main() -> None:
     """Run the command line. Expected mistakes are one line and exit 2; a traceback means a bug of ours and says so."""
     try:
-        app(standalone_mode=True)
-    except (KeyboardInterrupt, BrokenPipeError) as stop:
-        _quit_quietly(stop)
-    except ValueError as error:
-        if not _is_expected(error):
-            _report_bug()
-        typer.echo(f"error: {_one_line(error)}", err=True)
-        sys.exit(2)
-    except Exception:  # noqa: BLE001 - the last resort, which says that it is one
-        _report_bug()
+        code = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _quit_quietly(130)
+    except SystemExit as stop:  # Click's answer to a closed pipe is exit 1, which means something else here
+        code = _quit_quietly(141) if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    except BrokenPipeError:
+        code = _quit_quietly(141)
+    except Exception as error:  # noqa: BLE001 - the last resort: everything becomes a line or a bug report
+        from llmtune.cli.mistakes import report  # noqa: PLC0415 - only when something went wrong
+
+        code = report(error)
+    sys.exit(code or 0)
 
 
-def _is_expected(error: ValueError) -> bool:
-    """Whether a mistake is the input's and its message was written for the user."""
-    from llmtune.architectures.config import ConfigError  # noqa: PLC0415 - only when something went wrong
-    from llmtune.calc.errors import Refused  # noqa: PLC0415
-    from llmtune.catalog import UnknownName  # noqa: PLC0415
-    from llmtune.cli.errors import UserError  # noqa: PLC0415
-    from llmtune.probes.hub import HubError  # noqa: PLC0415
-    from llmtune.readers import ReadError  # noqa: PLC0415
-    from llmtune.readers.model_directory import ModelDirectoryError  # noqa: PLC0415
-
-    return isinstance(
-        error, ConfigError | Refused | UnknownName | UserError | HubError | ReadError | ModelDirectoryError
-    )
-
-
-def _one_line(error: ValueError) -> str:
-    from llmtune.readers.secrets import redact_text  # noqa: PLC0415 - only when something went wrong
-
-    return redact_text(" ".join(str(error).split()))
-
-
-def _report_bug() -> None:
-    import traceback  # noqa: PLC0415 - only for a bug
-
-    typer.echo("error: this is a bug in llmtune; please report it with the lines below", err=True)
-    typer.echo(traceback.format_exc(), err=True)
-    sys.exit(2)
-
-
-def _quit_quietly(stop: BaseException) -> None:
+def _quit_quietly(code: int) -> int:
     """Ctrl-C and a closed pipe end the program without a word (128 + signal)."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    sys.exit(130 if isinstance(stop, KeyboardInterrupt) else 141)
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):  # a stream that is no file has nothing left to write either
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

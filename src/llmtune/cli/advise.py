@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.candidates import Request
 from llmtune.calc.search import recommend
-from llmtune.catalog import gpus, models, scenarios
+from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
-from llmtune.cli.judge import load_model, paper, quantised_while_loading
+from llmtune.cli.judge import NEVER_BELOW_ONE, check_sizes, load_model, paper, quantised_while_loading
 from llmtune.spec.deployment import Deployment
 from llmtune.spec.recommendation import Advice, Estimate
 from llmtune.spec.record import dataclass
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "yaml", "command")
 MOST_TOKENS = 100_000_000
 MOST_REQUESTS = 1_000_000
+SIZES = NEVER_BELOW_ONE | {
+    *("max-model-len", "max-num-seqs", "max-num-batched-tokens", "kv-cache-memory-bytes", "num-gpu-blocks-override"),
+    *("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size"),
+}  # fmt: skip
+NOT_PINNED = {
+    "model": "name the model as the first argument",
+    "config": "it holds settings; pin each with its own --set, or give the file to llmtune estimate",
+}
 BIGGER_GPUS = ("l4", "a10g", "l40s", "a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "b300-sxm")
 
 
@@ -109,7 +117,13 @@ def read_pins(wishes: Mapping[str, object], pins: Iterable[str], engine: EngineV
             tokens.append(Token(f"--no-{name}"))
         else:
             tokens += [Token(f"--{name}"), Token(value)]
-    return parse(tokens, engine, positionals=0).settings
+    settings = parse(tokens, engine, positionals=0).settings
+    automatic = [setting for setting in settings if setting.value == -1 and engine.options[setting.flag].auto]
+    check_sizes([setting for setting in settings if setting not in automatic], SIZES)
+    for setting in settings:
+        if setting.flag in NOT_PINNED:
+            raise UserError(f"--set {setting.flag} is not possible; {NOT_PINNED[setting.flag]}")
+    return settings
 
 
 def request(
@@ -155,7 +169,9 @@ def ways_out(asked: Request) -> tuple[WayOut, ...]:
 
         online = quantize_online(asked.model, "fp8")
     larger = [gpus.find(name) for name in BIGGER_GPUS]
-    return find_ways_out(asked, gpus=larger, siblings=siblings, online=online)
+    release = asked.engine.refused.get(asked.model.architecture)
+    other = engines.find(release) if release else None
+    return find_ways_out(asked, gpus=larger, siblings=siblings, online=online, other=other)
 
 
 def render(answer: Advice, format_: str, *, pretty: bool, color: str, to_file: bool) -> str:

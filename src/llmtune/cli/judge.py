@@ -14,11 +14,11 @@ from llmtune.cli.terminal import use_color, use_unicode, width
 from llmtune.spec.recommendation import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from llmtune.readers import Reading
     from llmtune.reports.text import Paper
-    from llmtune.spec.deployment import Deployment
+    from llmtune.spec.deployment import Deployment, Setting
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
     from llmtune.spec.model import Model
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["load_engine", "load_model"]  # commands take both from here
 
 FILE_WIDTH = 100
+MOST_GPUS = 1 << 20  # 1024 nodes of 1024
+LARGEST_NUMBER = 2.0**64  # seeds reach it, nothing else does
+# Sizes that are divided by, and that the engine's own checks leave through or refuse late.
+NEVER_BELOW_ONE = frozenset({"block-size", "decode-context-parallel-size", "prefill-context-parallel-size"})
 
 
 def check_choice(option: str, value: str, choices: Iterable[str]) -> None:
@@ -45,7 +49,41 @@ def gpus_asked_for(deployment: Deployment, nodes: int) -> int | None:
     total = 1
     for size in sizes:
         total *= size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 1
+    if total > MOST_GPUS:
+        raise UserError(f"the parallel sizes multiply to {_short(total)} GPUs, more than {MOST_GPUS}; correct them")
     return -(-total // max(nodes, 1)) if total > 1 else None
+
+
+def check_sizes(settings: Iterable[Setting], positive: Iterable[str] = NEVER_BELOW_ONE) -> None:
+    """Refuse numbers that no calculation can go on with; what the engine itself refuses is an answer, not a mistake.
+
+    Raises:
+        UserError: naming the setting.
+
+    """
+    for setting in settings:
+        for number in _numbers(setting.value):
+            if not abs(number) <= LARGEST_NUMBER:  # not a number compares false
+                raise UserError(f"--{setting.flag} {_short(number)} is no number that an engine can start with")
+            if setting.flag in positive and number < 1:
+                raise UserError(f"--{setting.flag} must be at least 1, not {_short(number)}")
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Every number in a value; JSON values are short, so recursion is too."""
+    match value:
+        case bool():
+            return
+        case int() | float():
+            yield value
+        case list():
+            yield from (number for item in value for number in _numbers(item))
+        case dict():
+            yield from (number for item in value.values() for number in _numbers(item))
+
+
+def _short(number: float) -> str:
+    return f"{number:d}" if isinstance(number, int) and abs(number) < LARGEST_NUMBER else f"{float(number):g}"
 
 
 def estimate(
@@ -54,6 +92,7 @@ def estimate(
     """What a deployment that was read will do."""
     from llmtune.readers.secrets import redact_deployment  # noqa: PLC0415 - recommend has no secrets
 
+    check_sizes(reading.deployment.settings)
     deployment = replace(reading.deployment, engine_version=engine.release, hardware=hardware)
     model = quantised_while_loading(model, deployment)
     resolved = resolve(deployment, model, hardware, engine)
@@ -82,6 +121,8 @@ def quantised_while_loading(model: Model, deployment: Deployment) -> Model:
         return quantize_online(model, method)
     except Refused:
         return model  # the validity check says why, in the engine's words
+    except ValueError as error:
+        raise UserError(f"--quantization: {error}") from error
 
 
 def render_estimate(result: Estimate, format_: str, *, color: str, to_file: bool) -> str:

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.model import Model
 
+LONGEST_ID = 200  # characters; the Hub allows 96
+WAYS_TO_NAME = "give a Hugging Face id, a catalog id or a directory with a config.json"
 MISMATCH = 0.02  # share by which stored weights may differ from the described ones before it is said
 
 
 def load_engine(text: str | None) -> EngineVersion:
     """An engine release; the newest known when none is named."""
-    return engines.find(text or engines.newest())
+    return engines.find(engines.newest() if text is None else text)
 
 
 def load_model(reference: str, *, offline: bool = False, assume_architecture: str | None = None) -> Model:
@@ -30,17 +32,30 @@ def load_model(reference: str, *, offline: bool = False, assume_architecture: st
 
     """
     if not reference.strip():
-        raise UserError("no model named; give a Hugging Face id, a catalog id or a directory with a config.json")
-    path = Path(reference).expanduser()
-    if path.exists() or reference.startswith((".", "/", "~")):
+        raise UserError(f"no model named; {WAYS_TO_NAME}")
+    path = _local(reference)
+    if path is not None:
         return _from_directory(path, reference, assume_architecture)
     try:
         facts = models.find(reference)
     except UnknownName as unknown:
         return _from_hub(reference, unknown, offline=offline, assume_architecture=assume_architecture)
-    return read_model(
-        facts.config, facts.quantization, model_id=facts.id, source=facts.source, parameters=facts.parameters
-    )
+    config = {**facts.config, "architectures": [assume_architecture]} if assume_architecture else facts.config
+    return read_model(config, facts.quantization, model_id=facts.id, source=facts.source, parameters=facts.parameters)
+
+
+def _local(reference: str) -> Path | None:
+    """The path that a reference means; None when it is an id."""
+    try:
+        path = Path(reference).expanduser()
+        if path.exists() or reference.startswith((".", "/", "~")):
+            return path
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"'{reference[:LONGEST_ID]}' is no model ({reason}); {WAYS_TO_NAME}") from error
+    if len(reference) > LONGEST_ID:
+        raise UserError(f"'{reference[:LONGEST_ID]}...' is too long for a model id; {WAYS_TO_NAME}")
+    return None
 
 
 def _from_directory(path: Path, reference: str, assumed: str | None) -> Model:

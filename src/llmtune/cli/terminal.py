@@ -56,4 +56,4 @@ def deliver(text: str, output: Path | None) -> None:
 def say(lines: tuple[str, ...]) -> None:
     """Notes and warnings beside an answer that is a document."""
     for line in lines:
-        typer.echo(f"note: {line}", err=True)
+        typer.echo(f"note: {' '.join(line.split())}", err=True)

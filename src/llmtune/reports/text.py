@@ -73,7 +73,9 @@ def advice(result: Advice, command: str | None, paper: Paper) -> str:
             for setting, reason in zip(answer.deployment.settings, answer.reasons, strict=True)
         ]
         page.table("Settings", rows)
-    page.table("Also tried", [(one.candidate, _first_sentence(one.why)) for one in answer.rejected])
+    known = shown.memory.failure.engine_message if shown.memory.failure else None
+    tried = [(one.candidate, _first_sentence(one.why)) for one in answer.rejected if one.why != known]
+    page.table("Also tried", tried)
     page.bullets("Assumptions", shown.assumptions)
     page.bullets("Warnings", shown.warnings)
     if command:
@@ -135,8 +137,8 @@ class _Page:
     def memory(self, memory: Memory) -> None:
         """One stacked bar of the fullest GPU and its legend."""
         parts = [part for part in memory.parts if part.bytes > 0]
-        if not parts:
-            return
+        if all(part.name == "unused" for part in parts):
+            return  # refused before anything was computed
         from rich.text import Text
 
         total = max(memory.total, sum(part.bytes for part in parts))

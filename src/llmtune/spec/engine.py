@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llmtune.spec.record import dataclass
@@ -44,5 +45,6 @@ class EngineVersion:
     release: str
     options: Mapping[str, Option]
     behaviour: Mapping[str, object]
+    refused: Mapping[str, str] = field(default_factory=dict)  # architecture it does not have -> a release that has it
     requested: str = ""  # what the user asked for, when it is not in the table
     note: str | None = None  # said when a nearby release stands in

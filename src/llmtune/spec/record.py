@@ -1,7 +1,8 @@
 """``dataclass`` for code that must start fast.
 
 The standard decorator compiles up to seven methods for every class; with a hundred classes that is a third of the time
-a command takes. This one lets it compile ``__init__`` alone and adds comparison, hash and repr as shared functions.
+a command takes. This one compiles ``__init__`` alone, when the first instance is made, and adds comparison, hash and
+repr as shared functions. ``dataclasses.fields`` and ``replace`` work on instances.
 Type checkers see the standard decorator, so mypy enforces ``frozen=True``. Traded away: frozen classes do not refuse
 assignment at run time, and slots are not made.
 """
@@ -19,9 +20,26 @@ else:
 
     def dataclass(cls: type | None = None, /, **_options: bool) -> Any:
         """Define a dataclass; the options are for type checkers."""
-        return _define if cls is None else _define(cls)
+        return _postpone if cls is None else _postpone(cls)
 
-    def _define(cls: type) -> type:
+    def _postpone(cls: type) -> type:
+        """Complete the class when its first instance is made: most are not needed in a run."""
+
+        def __init__(self: object, *values: object, **named: object) -> None:  # noqa: N807 - it becomes that method
+            complete(cls)
+            self.__init__(*values, **named)
+
+        def __setstate__(self: object, state: dict[str, object]) -> None:  # noqa: N807 - pickle makes instances without
+            if cls.__init__ is __init__:
+                complete(cls)
+            self.__dict__.update(state)
+
+        cls.__init__, cls.__setstate__ = __init__, __setstate__
+        return cls
+
+    def complete(cls: type) -> type:
+        """Give a class its methods and ``__dataclass_fields__`` now."""
+        del cls.__init__
         made = _standard(eq=False, repr=False, match_args=False)(cls)
         made.__eq__ = _equal(_key([item.name for item in fields(made) if item.compare]))
         made.__hash__ = _hash(_key([item.name for item in fields(made) if _is_hashed(item)]))
