@@ -26,7 +26,7 @@ COMMANDS = (
     ("--help",),
     ("recommend", "Qwen/Qwen3-8B", "--gpu", "l4", "--scenario", "chat", "--format", "command"),
 )
-OURS = "from llmtune.cli import main; main()"
+OURS = "from llmtune.cli import run; run()"
 EMPTY = '''
 from pathlib import Path
 from typing import Annotated

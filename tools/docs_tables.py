@@ -35,12 +35,12 @@ GENERATED = "<!-- Made by tools/make_docs.py; do not edit. -->"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table.
+    r"""A Markdown table.
 
     >>> print(table(("a", "b"), [(1, "x|y")]), end="")
     | a | b |
     |---|---|
-    | 1 | x\\|y |
+    | 1 | x\|y |
     """
     lines = [head, *[[str(cell).replace("|", "\\|") for cell in row] for row in rows]]
     text = [f"| {' | '.join(line)} |" for line in lines]
@@ -188,6 +188,13 @@ def behaviour() -> str:
         for entry in entries
     ]  # fmt: skip
     return table(("since", "switch: new value", "where vLLM says so"), rows)
+
+
+def behaviour_entry() -> str:
+    """One change of behaviour, as its file has it."""
+    entries = json.loads((BEHAVIOUR / "defaults.json").read_text(encoding="utf-8"))
+    entry = next(one for one in entries if one["set"].get("default.gpu_memory_utilization") and one["since"] != "0.6.0")
+    return f"```json\n{json.dumps(entry, indent=2)}\n```\n"
 
 
 def batch_defaults() -> str:

@@ -52,7 +52,7 @@ class Sheet:
 def write(document: str, command: str) -> str:
     """The worked sum of one estimate, as Markdown."""
     estimate = json.loads(document)
-    config = models.find(estimate["model"]["id"]).config
+    config: Mapping[str, int] = models.find(estimate["model"]["id"]).config
     sheet = Sheet()
     sheet.say(
         f"The command is `{command}`. Its whole output is in "
@@ -67,7 +67,7 @@ def write(document: str, command: str) -> str:
     return "\n".join(sheet.lines).rstrip("\n") + "\n"
 
 
-def _weights(sheet: Sheet, config: Mapping[str, Any], estimate: Mapping[str, Any]) -> int:
+def _weights(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, Any]) -> int:
     hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     heads, kv_heads, width = config["num_attention_heads"], config["num_key_value_heads"], config["head_dim"]
     vocab = config["vocab_size"]
@@ -93,7 +93,7 @@ def _weights(sheet: Sheet, config: Mapping[str, Any], estimate: Mapping[str, Any
     return total
 
 
-def _estimates(sheet: Sheet, config: Mapping[str, Any], estimate: Mapping[str, Any]) -> int:
+def _estimates(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, Any]) -> int:
     per_gpu, settings = estimate["memory"]["per_gpu"], estimate["settings"]
     seqs, tokens = settings["max-num-seqs"]["value"], settings["max-num-batched-tokens"]["value"]
     hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
@@ -124,7 +124,7 @@ def _estimates(sheet: Sheet, config: Mapping[str, Any], estimate: Mapping[str, A
     return peak + persistent + graphs + kernels
 
 
-def _persistent(sheet: Sheet, config: Mapping[str, Any], *, seqs: int) -> int:
+def _persistent(sheet: Sheet, config: Mapping[str, int], *, seqs: int) -> int:
     vocab, context, width = config["vocab_size"], config["max_position_embeddings"], config["head_dim"]
     mask = -(-vocab // 32) * 4
     state, rotary = seqs * (vocab * 4 + 2 * mask + SLOT_BYTES), context * width * B
@@ -160,8 +160,8 @@ def _graphs(sheet: Sheet, layers: int, *, seqs: int, tokens: int) -> int:
 
 def _left(sheet: Sheet, estimate: Mapping[str, Any], spent: int) -> int:
     per_gpu, share = estimate["memory"]["per_gpu"], estimate["settings"]["gpu-memory-utilization"]["value"]
-    total = per_gpu["total_bytes"]
-    budget = ceil(total * share)
+    total: int = per_gpu["total_bytes"]
+    budget = ceil(total * float(share))
     sheet.say(f"**6. What is left.** CUDA reports {total:,} bytes on this GPU.")
     sheet.step("budget", f"ceil({total:,} x {share})", budget, "B")
     sheet.step("taken", "1 + 2 + 3 + 4 + kernels of 5", spent, "B")
@@ -170,7 +170,7 @@ def _left(sheet: Sheet, estimate: Mapping[str, Any], spent: int) -> int:
     return budget - spent
 
 
-def _kv_cache(sheet: Sheet, config: Mapping[str, Any], estimate: Mapping[str, Any], available: int) -> None:
+def _kv_cache(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, Any], available: int) -> None:
     kv_heads, width, layers = config["num_key_value_heads"], config["head_dim"], config["num_hidden_layers"]
     kv, length = estimate["kv_cache"], estimate["settings"]["max-model-len"]["value"]
     page = BLOCK * kv_heads * (width + width) * B
@@ -194,8 +194,8 @@ def _kv_cache(sheet: Sheet, config: Mapping[str, Any], estimate: Mapping[str, An
     low, high = estimate["memory"]["interval"]["kv_cache_bytes"]
     sheet.say(
         "The engine keeps one block for itself, hence the subtraction in the last line. "
-        f"The interval of the KV cache, {low / GIB:.2f} to {high / GIB:.2f} GiB, is step 6 with the high, then with the "
-        "low end of every estimate (`memory.parts` in the document has both ends).",
+        f"The interval of the KV cache, {low / GIB:.2f} to {high / GIB:.2f} GiB, is step 6 with the high, then with "
+        "the low end of every estimate (`memory.parts` in the document has both ends).",
     )
 
 

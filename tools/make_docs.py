@@ -175,6 +175,7 @@ FILES: dict[str, Callable[[], str]] = {
 }
 TABLES: dict[str, Callable[[], str]] = {
     "behaviour": docs_tables.behaviour,
+    "behaviour-entry": docs_tables.behaviour_entry,
     "batch-defaults": docs_tables.batch_defaults,
     "catalog": docs_tables.catalog,
     "options": docs_tables.option_ranges,

@@ -1,5 +1,5 @@
 """``python -m llmtune``."""
 
-from llmtune.cli import main
+from llmtune.cli import run
 
-main()
+run()

@@ -8,6 +8,7 @@ names is refused: a guessed layer structure gives a plausible wrong number.
 from __future__ import annotations
 
 import pkgutil
+import re
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures.config import Config, ConfigError
 from llmtune.architectures.limits import context_lengths
-from llmtune.architectures.quantize import quantize
+from llmtune.architectures.quantize import QUANTIZATION_KEYS, quantize
 from llmtune.architectures.sanity import check, dtype_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 100  # characters of an unknown architecture in a message
 # What reading a value of the wrong kind ends in, where a family module does not check it itself.
-UNREADABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RecursionError)
+UNREADABLE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, re.error)
 HELPERS = frozenset({"config", "parts", "limits", "quantize", "quantization", "vision", "recurrent", "sanity"})
 
 
@@ -71,7 +72,10 @@ def read_model(
 
 def _described(family: ModuleType, config: Mapping[str, Any], quantization: Mapping[str, Any] | None) -> Model:
     """The model with its limits, as its checkpoint stores it."""
-    model: Model = family.describe(Config(config))
+    checked = Config(config)
+    for key in QUANTIZATION_KEYS:
+        checked.part(key)  # must be an object
+    model: Model = family.describe(checked)
     longest, default, yarn = context_lengths(config)
     model = replace(
         model, max_context=longest, default_context=default, yarn_context=yarn, dtype=dtype_of(_dtype(config))

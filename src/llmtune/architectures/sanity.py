@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures.config import LARGEST, ConfigError
-from llmtune.spec.model import CompressorState
+from llmtune.spec.model import CompressorState, StateSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,17 +41,18 @@ def check(model: Model) -> None:
 
     """
     whole = {"hidden size": model.hidden, "vocabulary": model.vocab, "context length": model.max_context}
-    sizes = [*whole.items(), *(size for group in model.groups for cache in group.caches for size in _sizes(cache))]
+    caches = [cache for group in model.groups for cache in group.caches]
+    if not caches or not all(isinstance(cache, StateSpace) for cache in caches):
+        whole["number of attention heads"] = model.heads
+    sizes = [*whole.items(), *(size for cache in caches for size in _sizes(cache))]
     for name, size in sizes:
         if not 1 <= size <= LARGEST:
             raise ConfigError(f"config.json: the {name} must lie in 1..{LARGEST}, not {size:g}")
-    for group in model.groups:
-        for cache in group.caches:
-            if isinstance(cache, CompressorState) and cache.ratio not in RATIOS:
-                raise ConfigError(f"config.json: a compression ratio must be 4 or 128, not {cache.ratio}")
-        for module in group.modules:
-            _check_format(getattr(module, "format", None))
-    for module in (*model.embedding, *model.head, *model.towers):
+    for cache in caches:
+        if isinstance(cache, CompressorState) and cache.ratio not in RATIOS:
+            raise ConfigError(f"config.json: a compression ratio must be 4 or 128, not {cache.ratio}")
+    layers = (module for group in model.groups for module in group.modules)
+    for module in (*layers, *model.embedding, *model.head, *model.towers):
         _check_format(getattr(module, "format", None))
 
 

@@ -27,64 +27,66 @@ Release = tuple[int, ...]
 
 
 class Options(Mapping[str, Option]):
-    """The option table of one release by flag name (``max-model-len``), loaded when it is first looked at."""
+    """The option table of one release by flag name (``max-model-len``).
 
-    __slots__ = ("_options", "_path")
+    The file is read when the table is first looked at, an option made when it is: a command needs a dozen of 300.
+    """
+
+    __slots__ = ("_made", "_path", "_read")
 
     def __init__(self, path: Path) -> None:
-        """Remember the release's file."""
         self._path = path
-        self._options: dict[str, Option] | None = None
+        self._read: dict[str, dict[str, Any]] | None = None
+        self._made: dict[str, Option] = {}
 
     def __getitem__(self, flag: str) -> Option:
-        """The option of a flag."""
-        return self._loaded[flag]
+        if flag not in self._made:
+            self._made[flag] = _option(flag, self._entries[flag])
+        return self._made[flag]
+
+    def __contains__(self, flag: object) -> bool:
+        return flag in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        """All flags."""
-        return iter(self._loaded)
+        return iter(self._entries)
 
     def __len__(self) -> int:
-        """How many options there are."""
-        return len(self._loaded)
+        return len(self._entries)
 
     @property
-    def _loaded(self) -> dict[str, Option]:
-        if self._options is None:
-            entries = json.loads(self._path.read_text(encoding="utf-8"))["options"]
-            self._options = {flag: _option(flag, entry) for flag, entry in entries.items()}
-        return self._options
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        if self._read is None:
+            self._read = json.loads(self._path.read_text(encoding="utf-8"))["options"]
+        return self._read
 
 
 class Refused(Mapping[str, str]):
-    """Architectures a release does not have, each with a release that has it; loaded when it is first looked at."""
+    """Architectures a release does not have, each with a release that has it."""
 
-    __slots__ = ("_known", "_release")
+    __slots__ = ("_release",)
 
     def __init__(self, release: Release) -> None:
         self._release = release
-        self._known: dict[str, str] | None = None
 
     def __getitem__(self, architecture: str) -> str:
-        return self._loaded[architecture]
+        entry = _registered()[architecture]
+        if _parts(entry["since"]) > self._release:
+            return entry["since"]
+        if "until" in entry and _parts(entry["until"]) < self._release:
+            return entry["until"]
+        raise KeyError(architecture)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded)
+        return (name for name in _registered() if name in self)
 
     def __len__(self) -> int:
-        return len(self._loaded)
+        return sum(1 for _ in self)
 
-    @property
-    def _loaded(self) -> dict[str, str]:
-        if self._known is None:
-            table = json.loads((DATA / "architectures.json").read_text(encoding="utf-8"))
-            self._known = {
-                name: entry["since"] for name, entry in table.items() if _parts(entry["since"]) > self._release
-            }
-            for name, entry in table.items():
-                if "until" in entry and _parts(entry["until"]) < self._release:
-                    self._known[name] = entry["until"]
-        return self._known
+
+@lru_cache(maxsize=1)
+def _registered() -> dict[str, dict[str, str]]:
+    table: dict[str, dict[str, str]] = json.loads((DATA / "architectures.json").read_text(encoding="utf-8"))
+    return table
 
 
 @lru_cache(maxsize=1)

@@ -6,9 +6,11 @@ shell scripts, so starting up is a feature.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 import typer
 
@@ -44,8 +46,23 @@ def _options(
     """Says before a GPU is started what vLLM will do with a model, and writes a config that starts."""
 
 
+def run() -> NoReturn:
+    """The program: ``main``, and out at once. Python's own way out takes apart every module and costs 30 ms."""
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    else:
+        code = 0
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
 def main() -> None:
     """Run the command line. Expected mistakes are one line and exit 2; a traceback means a bug of ours and says so."""
+    gc.disable()  # a command lives for a tenth of a second; collecting garbage takes a tenth of that
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

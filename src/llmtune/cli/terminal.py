@@ -31,17 +31,19 @@ def use_color(choice: str) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def use_unicode() -> bool:
     """Whether block characters can be written."""
-    return (sys.stdout.encoding or "").lower().replace("-", "") in {"utf8", "utf16"}
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") in {"utf8", "utf16"}
 
 
 def deliver(text: str, output: Path | None) -> None:
     """Print an answer, or write it to a file as a whole."""
     if output is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?", it does not stop us
         typer.echo(text, nl=False)
         return
     from llmtune.writers.files import write_atomically  # noqa: PLC0415 - only with --output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from llmtune.spec.record import dataclass
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_CONFIG = 8 << 20  # bytes; a config.json has a few KiB, the longest ignore lists some hundred
+LARGEST_TENSOR = 1 << 48  # bytes; more than any storage a tensor has been kept in
 LARGEST_HEADER = 100 << 20  # bytes; the format's own limit (safetensors specification)
 
 
@@ -43,8 +45,17 @@ def read_model_directory(path: Path) -> ModelDirectory:
     quantization = directory / "hf_quant_config.json"
     stored, parameters = _measured(directory)
     return ModelDirectory(
-        directory, config, _read_json(quantization) if quantization.is_file() else None, stored, parameters
+        directory, config, _read_quantization(quantization) if quantization.exists() else None, stored, parameters
     )
+
+
+def _read_quantization(path: Path) -> dict[str, Any]:
+    """hf_quant_config.json, as NVIDIA's ModelOpt writes it."""
+    found = _read_json(path)
+    inner = found.get("quantization", {})
+    if not isinstance(inner, dict):
+        raise ModelDirectoryError(f"{path}: 'quantization' must be an object, not {type(inner).__name__}")
+    return found
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -55,7 +66,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         if not path.is_file():
             raise ModelDirectoryError(f"{path} not found; give a model directory, a catalog id or a Hugging Face id")
         if path.stat().st_size > LARGEST_CONFIG:
-            raise ModelDirectoryError(f"{path} has {path.stat().st_size >> 20} MiB; that is no config.json")
+            raise ModelDirectoryError(f"{path} has {path.stat().st_size >> 20} MiB; that is no model's {path.name}")
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise ModelDirectoryError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -84,10 +95,22 @@ def _measured(directory: Path) -> tuple[int | None, int | None]:
         for name, tensor in _header(file).items():
             if name == "__metadata__" or not isinstance(tensor, dict):
                 continue
-            start, end = tensor["data_offsets"]
-            stored += end - start
-            elements += _product(tensor["shape"])
+            try:
+                size, count = _extent(tensor)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ModelDirectoryError(f"{file}: its header does not say where {name[:80]!r} lies") from error
+            stored += size
+            elements += count
     return stored, elements
+
+
+def _extent(tensor: Mapping[str, Any]) -> tuple[int, int]:
+    """Bytes and elements of one tensor of a header."""
+    start, end = tensor["data_offsets"]
+    numbers = [start, end, *tensor["shape"]]
+    if not all(isinstance(number, int) and 0 <= number <= LARGEST_TENSOR for number in numbers) or end < start:
+        raise ValueError("not sizes")
+    return end - start, prod(tensor["shape"])
 
 
 def _header(file: Path) -> dict[str, Any]:
@@ -104,11 +127,6 @@ def _header(file: Path) -> dict[str, Any]:
         if isinstance(error, ModelDirectoryError):
             raise
         raise ModelDirectoryError(f"{file} is no readable safetensors file (Git LFS pointer?)") from error
-    return header if isinstance(header, dict) else {}
-
-
-def _product(shape: list[int]) -> int:
-    result = 1
-    for size in shape:
-        result *= size
-    return result
+    if not isinstance(header, dict):
+        raise ModelDirectoryError(f"{file} is no readable safetensors file: its header is no object")
+    return header

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from llmtune.readers.scenario_schema import ScenarioFile
     from llmtune.spec.scenario import Scenario
 
+DEEPEST = 16  # nested collections; a scenario has 4
+PROBLEMS = {
+    "extra_forbidden": "no such key",
+    "missing": "is missing",
+    "model_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+}
+
 
 def read_scenario(path: Path) -> Scenario:
     """A scenario from a file.
@@ -53,26 +61,32 @@ def _load(path: Path) -> Any:
     import yaml
 
     text = read_text(path)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(text, Loader=_loader(yaml))  # noqa: S506 - a safe loader without aliases
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        _check_shape(path, text, loader)
+        return yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+    except ReadError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
+        problem = getattr(error, "problem", None) or str(error)[:80]
         raise ReadError(f"{path}{where}: not valid YAML: {problem}", name="invalid-yaml") from error
 
 
-def _loader(yaml: Any) -> Any:
-    class Plain(yaml.SafeLoader):  # type: ignore[name-defined,misc,unused-ignore]
-        """A safe loader that refuses aliases: a scenario needs none, and they can be made to explode."""
+def _check_shape(path: Path, text: str, loader: Any) -> None:
+    """Refuse aliases, which can be made to explode, and deep nesting; a scenario needs neither."""
+    import yaml
 
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.events.AliasEvent):
-                event = self.peek_event()
-                raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
-            return super().compose_node(parent, index)
-
-    return Plain
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        alias = isinstance(event, yaml.AliasEvent)
+        if alias or depth > DEEPEST:
+            mark: Any = event.start_mark
+            what = "aliases are not allowed" if alias else f"more than {DEEPEST} levels"
+            where = f"{path}:{mark.line + 1}:{mark.column + 1}"
+            raise ReadError(f"{where}: {what} in a scenario; write it plainly", name="invalid-yaml")
 
 
 def _sentence(path: Path, error: ValidationError) -> str:
@@ -80,4 +94,5 @@ def _sentence(path: Path, error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{path}: {key}: {first['msg'].lower()}{more}"
+    said = PROBLEMS.get(first["type"]) or first["msg"].lower()
+    return f"{path}: {key}: {said}{more}; see docs/reference/scenario.schema.json"
