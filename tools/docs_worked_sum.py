@@ -95,7 +95,7 @@ def _weights(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, Any
 
 def _estimates(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, Any]) -> int:
     per_gpu, settings = estimate["memory"]["per_gpu"], estimate["settings"]
-    seqs, tokens = settings["max-num-seqs"]["value"], settings["max-num-batched-tokens"]["value"]
+    seqs, tokens = (int(settings[flag]["value"]) for flag in ("max-num-seqs", "max-num-batched-tokens"))
     hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     vocab, rows = config["vocab_size"], min(seqs, tokens)
     entry, copies = int(RUNNER_V2_SAMPLER.value), int(HIDDEN_COPIES.value)

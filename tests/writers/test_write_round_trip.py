@@ -89,7 +89,10 @@ def test_yaml(case: tuple[Deployment, EngineVersion], mappings: bool) -> None:  
     try:
         text = write_yaml.write(deployment, engine)
     except WriteError as error:
-        assert "starts with a dash" in str(error) or any(has_infinity(item.value) for item in deployment.settings)  # noqa: PT017
+        refusals = ("starts with a dash", "only once")
+        assert any(words in str(error) for words in refusals) or any(
+            has_infinity(item.value) for item in deployment.settings
+        )  # noqa: PT017
         return
     assert read_yaml.read(text, engine).deployment == deployment
 

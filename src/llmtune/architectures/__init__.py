@@ -30,6 +30,8 @@ LONGEST_NAME = 100  # characters of an unknown architecture in a message
 UNREADABLE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, re.error)
 HELPERS = frozenset({"config", "parts", "limits", "quantize", "quantization", "vision", "recurrent", "sanity"})
 
+NESTED = ("text_config", "llm_config", "language_config", "thinker_config")  # where wrappers keep the text model
+
 
 def read_model(
     config: Mapping[str, Any],
@@ -124,9 +126,10 @@ def _candidates(first: str) -> Iterator[ModuleType]:
 
 def _dtype(config: Mapping[str, Any]) -> str:
     """The model's own dtype: nested text_config first, as vLLM's ModelConfig looks."""
-    inner = config.get("text_config")
-    for part in (config, inner if isinstance(inner, dict) else {}):
+    parts: list[Mapping[str, Any]] = [config]
+    for part in parts:
         dtype = part.get("dtype") or part.get("torch_dtype")
         if isinstance(dtype, str):
             return dtype.removeprefix("torch.")
+        parts += [inner for key in NESTED if isinstance(inner := part.get(key), dict)]
     return "float32"

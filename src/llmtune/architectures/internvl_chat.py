@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.architectures.parts import norm
 from llmtune.architectures.vision import encoder_blocks, language_model, plain, with_towers
-from llmtune.spec.weights import Linear, Shard, Vector
+from llmtune.spec.weights import Linear, Vector
 
 if TYPE_CHECKING:
     from llmtune.architectures.config import Config
@@ -72,9 +72,8 @@ def _fitted(module: Module, vision: Config) -> Module:
         )
     if not isinstance(module, Linear) or ".attn." not in module.name:
         return module
-    shard = Shard.NONE if vision.size("num_attention_heads") % 2 else module.shard
     bias = module.bias if module.name.endswith(".proj") else vision.flag("qkv_bias")
-    return replace(module, bias=bias, shard=shard)
+    return replace(module, bias=bias, heads=vision.size("num_attention_heads"))
 
 
 def _depth(config: Config, layers: int) -> int:

@@ -14,7 +14,7 @@ from llmtune.architectures.kimi_vl import merged_patches, moonvit
 from llmtune.architectures.parts import norm, whole
 from llmtune.architectures.vision import is_compressed, text_part, unquantized, with_towers
 from llmtune.spec.model import LayerGroup
-from llmtune.spec.weights import Linear, Shard
+from llmtune.spec.weights import Linear
 
 if TYPE_CHECKING:
     from llmtune.spec.model import Model
@@ -33,7 +33,6 @@ DEFAULTS = {
     "patch_embed_proj_bias": False,
     "linear_bias": False,
 }
-RANKS = 8  # K3 needs at least one node of eight GPUs
 
 
 def describe(config: Config) -> Model:
@@ -59,9 +58,8 @@ def _only_experts(config: Config) -> bool:
 def _encoder(vision: Config) -> tuple[Module, ...]:
     """The tower: whole on every rank where its heads do not divide (vision.py::is_vit_use_data_parallel)."""
     tower = moonvit(vision)
-    if vision.size("vt_num_attention_heads") % RANKS == 0:
-        return tower
-    return tuple(replace(module, shard=Shard.NONE) if isinstance(module, Linear) else module for module in tower)
+    heads = vision.size("vt_num_attention_heads")
+    return tuple(replace(module, heads=heads) if isinstance(module, Linear) else module for module in tower)
 
 
 def _projector(vision: Config, out: int) -> tuple[Module, ...]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("KimiLinearForCausalLM",)
+LEAST = 256  # KimiMoE pads a rank's share of the experts to this (min_moe_intermediate_per_partition)
 
 
 def describe(config: Config) -> Model:
@@ -49,8 +50,7 @@ def describe(config: Config) -> Model:
 def _kda(config: Config, name: str = "self_attn") -> tuple[Module, ...]:
     """Kimi delta attention: one input projection, with a full-rank gate inside or a low-rank gate beside it.
 
-    In front of a full-rank gate vLLM pads the projection to a multiple of 16 rows a rank (114,688 B a layer for K3 at
-    tensor parallel 4, 57,344 B at 8), which is left out here.
+    With a full-rank gate the projection is padded to a multiple of 16 rows a rank.
     """
     linear = config.part("linear_attn_config")
     hidden, count, dim = config.size("hidden_size"), linear.size("num_heads"), linear.size("head_dim")
@@ -59,7 +59,7 @@ def _kda(config: Config, name: str = "self_attn") -> tuple[Module, ...]:
     outputs = (heads, heads, heads, heads, low, beta) if full_rank else (heads, heads, heads, beta, low)
     kernel = linear.size("short_conv_kernel_size", default=4)
     modules: tuple[Module, ...] = (
-        Linear(f"{name}.in_proj_qkvgfab", hidden, outputs, Shard.COLUMN),
+        Linear(f"{name}.in_proj_qkvgfab", hidden, outputs, Shard.COLUMN, rows=16 if full_rank else 1),
         column(f"{name}.f_b_proj", dim, count * dim),
         Vector(f"{name}.dt_bias", count, dim, sharded=True, bytes=4),
         Vector(f"{name}.A_log", count, sharded=True, bytes=4),
@@ -118,7 +118,7 @@ def _moe(config: Config, hidden: int, name: str = "block_sparse_moe") -> tuple[M
     modules: tuple[Module, ...] = (
         router(hidden, count, name=f"{name}.gate"),
         Vector(f"{name}.gate.e_score_correction_bias", count, bytes=4),
-        Experts(f"{name}.experts", count, latent or hidden, width, top_k),
+        Experts(f"{name}.experts", count, latent or hidden, width, top_k, least=LEAST),
     )
     if latent:
         down, up = f"{name}.routed_expert_down_proj", f"{name}.routed_expert_up_proj"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.spec.model import FullAttention, LayerGroup, Model, SlidingWindow
 from llmtune.spec.record import dataclass
-from llmtune.spec.weights import FP32, Embedding, Experts, Linear, Shard, Slice, Vector
+from llmtune.spec.weights import BF16, FP32, Embedding, Experts, Linear, Shard, Slice, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +105,7 @@ def plain_mlp(
 
 def router(hidden: int, experts: int, *, name: str = "mlp.gate", bias: bool = False, fp32: bool = False) -> Linear:
     """The router: whole on every rank and never quantised."""
-    form = {"format": FP32} if fp32 else {}
-    return Linear(name, hidden, (Slice(experts),), Shard.NONE, bias, fixed=True, **form)
+    return Linear(name, hidden, (Slice(experts),), Shard.NONE, bias, format=FP32 if fp32 else BF16, fixed=True)
 
 
 def experts(config: Config, hidden: int, intermediate: int, count: int, *, name: str = "mlp.experts") -> Experts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llmtune.architectures.parts import pattern_of
 from llmtune.spec.model import LayerGroup
-from llmtune.spec.weights import Embedding, Experts, Linear, Vector
+from llmtune.spec.weights import BF16, Embedding, Experts, Linear, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -83,4 +83,6 @@ def _format(module: Module, quantization: Quantization, prefix: str) -> Module:
             kind = "lm_head" if "lm_head" in module.name else "embedding"
         case Linear():
             kind = "linear"
-    return replace(module, format=quantization.format_of(prefix + module.name, kind))
+    stored = quantization.format_of(prefix + module.name, kind)
+    # What the checkpoint leaves unquantised keeps its own width (32-bit routers).
+    return module if stored == BF16 else replace(module, format=stored)

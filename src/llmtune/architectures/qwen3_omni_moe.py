@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from llmtune.architectures import qwen3_moe
 from llmtune.architectures.parts import norm
 from llmtune.architectures.vision import encoder_blocks, plain, qwen3_tower, text_part, unquantized, with_towers
-from llmtune.spec.weights import Vector
+from llmtune.spec.weights import Linear, Vector
 
 if TYPE_CHECKING:
     from llmtune.architectures.config import Config
@@ -50,11 +50,12 @@ def _audio_tower(audio: Config, prefix: str = "audio_tower") -> tuple[Module, ..
     """Three convolutions that shrink time and mel bins by two each, encoder blocks, projection; never quantised."""
     hidden, channels = audio.size("d_model"), audio.size("downsample_hidden_size")
     bins = -(-audio.size("num_mel_bins") // 8)
+    heads = audio.size("encoder_attention_heads")
     blocks = encoder_blocks(
         f"{prefix}.layers",
         audio.layers("encoder_layers", "num_hidden_layers"),
         hidden,
-        audio.size("encoder_attention_heads"),
+        heads,
         audio.size("encoder_ffn_dim"),
         BLOCK,
     )
@@ -63,7 +64,7 @@ def _audio_tower(audio: Config, prefix: str = "audio_tower") -> tuple[Module, ..
         Vector(f"{prefix}.conv2d2", channels, channels * 9 + 1),
         Vector(f"{prefix}.conv2d3", channels, channels * 9 + 1),
         plain(f"{prefix}.conv_out", channels * bins, hidden),
-        *unquantized(blocks),
+        *(replace(block, heads=heads) if isinstance(block, Linear) else block for block in unquantized(blocks)),
         norm(f"{prefix}.ln_post", hidden, bias=True),
         plain(f"{prefix}.proj1", hidden, hidden, bias=True),
         plain(f"{prefix}.proj2", hidden, audio.size("output_dim"), bias=True),

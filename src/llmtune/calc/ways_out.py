@@ -143,14 +143,20 @@ def _more_gpus(request: Request) -> Iterator[WayOut]:
 
 
 def _bigger_gpu(request: Request, gpus: Iterable[Gpu]) -> Iterator[WayOut]:
-    """The smallest larger GPU that works in the same number."""
-    for gpu in gpus:
-        if gpu.total_memory <= request.hardware.gpu.total_memory:
-            continue
-        found = starting(replace(request, hardware=replace(request.hardware, gpu=gpu, free_memory=None)))
-        if found is not None:
-            yield WayOut(f"{request.hardware.gpus} x {gpu.name}", f"--gpu {gpu.name}", _result(found))
-            return
+    """The smallest larger GPU that works in the same number; else in a node of eight, else in more nodes."""
+    hardware = request.hardware
+    larger = [gpu for gpu in gpus if gpu.total_memory > hardware.gpu.total_memory]
+    free = replace(request, pinned=tuple(setting for setting in request.pinned if setting.flag not in PARALLEL))
+    counts = [(hardware.gpus_per_node, hardware.nodes, request), (8, 1, free), (8, 2, free), (8, 4, free)]
+    for per_node, nodes, asked in counts:
+        for gpu in larger:
+            board = replace(hardware, gpu=gpu, gpus_per_node=per_node, nodes=nodes, free_memory=None)
+            found = starting(replace(asked, hardware=board))
+            if found is not None:
+                several = f" --gpus {per_node}" if board.gpus > 1 else ""
+                arguments = f"--gpu {gpu.name}{several}{f' --nodes {nodes}' if nodes > 1 else ''}"
+                yield WayOut(f"{board.gpus} x {gpu.name}", arguments, _result(found))
+                return
 
 
 def _set(flag: str, value: bool | int | str) -> dict[str, Setting]:  # noqa: FBT001 - the value of a setting

@@ -133,17 +133,20 @@ def module_bytes(module: Module, split: Split) -> int:
 
 
 def _linear(module: Linear, split: Split) -> int:
-    match module.shard:
+    shard = Shard.NONE if module.heads % split.tensor else module.shard
+    match shard:
         case Shard.NONE:
             return linear_bytes(module, inputs=module.inputs, outputs=[part.size for part in module.outputs])
         case Shard.COLUMN:
             outputs = [local_size(part, split.tensor, module.name) for part in module.outputs]
+            if padding := -sum(outputs) % module.rows:
+                outputs.append(padding)
             return linear_bytes(module, inputs=module.inputs, outputs=outputs)
         case Shard.ROW:
             inputs = _divide(module.inputs, split.tensor, module.name)
             return linear_bytes(module, inputs=inputs, outputs=[part.size for part in module.outputs])
         case _:
-            assert_never(module.shard)
+            assert_never(shard)
 
 
 def local_size(part: Slice, tensor: int, name: str) -> int:
@@ -159,6 +162,8 @@ def local_size(part: Slice, tensor: int, name: str) -> int:
 def _experts(module: Experts, split: Split) -> int:
     count = -(-module.count // split.experts)
     intermediate = _divide(module.intermediate, split.moe_tensor, module.name)
+    if split.moe_tensor > 1:
+        intermediate = max(intermediate, module.least)
     return experts_bytes(module, count=count, intermediate=intermediate, capability=split.capability)
 
 

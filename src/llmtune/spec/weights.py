@@ -82,7 +82,9 @@ class Linear:
     """A linear layer: ``inputs`` features to the fused ``outputs``.
 
     ``name`` is the module path inside its layer as vLLM spells it (``self_attn.qkv_proj``). ``fixed``
-    modules (routers, gates) keep their format whatever the quantisation says.
+    modules (routers, gates) keep their format whatever the quantisation says. ``heads``: a tower's layer that stays
+    whole on every rank where its heads do not divide by the ranks. ``rows``: outputs on a rank are padded to a
+    multiple of this (Kimi K3's fused KDA projection).
     """
 
     name: str
@@ -92,6 +94,8 @@ class Linear:
     bias: bool = False
     format: Format = BF16
     fixed: bool = False
+    heads: int = 0
+    rows: int = 1
 
     @property
     def size(self) -> int:
@@ -104,7 +108,8 @@ class Experts:
     """The routed experts of a mixture-of-experts layer, stacked as vLLM stacks them.
 
     ``gated`` experts have gate and up projections. Without expert parallelism the intermediate dimension is split
-    over tensor and data parallel ranks; with it, whole experts are.
+    over tensor and data parallel ranks; with it, whole experts are. ``least``: a rank's share of the intermediate
+    dimension is padded to at least this (Kimi Linear and K3: 256).
     """
 
     name: str
@@ -117,6 +122,7 @@ class Experts:
     format: Format = BF16
     fixed: bool = False
     latent: int = 0
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
