@@ -72,7 +72,7 @@ DROPPED = {
 """Key patterns (shell style) left out at every depth, by reason."""
 
 DROPPED_IN_QUANTIZATION = """
-    observer observer_kwargs *compression_ratio producer version meta dataset tokenizer
+    observer observer_kwargs *compression_ratio version meta dataset tokenizer
     damp_percent true_sequential static_groups batch_size exllama* use_exllama* disable_exllama
     use_cuda_fp16 model_name_or_path model_file_base_name model_seqlen max_input_length
     module_name_preceding_first_block pad_token_id _load_in_* transformers_version"""

@@ -99,7 +99,7 @@ def _fill(block: re.Match[str]) -> str:
     kind, _, argument = block["what"].partition(" ")
     match kind:
         case "llmtune" | "cat":
-            body = session(block["what"])
+            body = printed(block["what"])
         case "file":
             text = (ROOT / argument).read_text(encoding="utf-8")
             body = _fenced(LANGUAGES[Path(argument).suffix], text)
@@ -110,7 +110,7 @@ def _fill(block: re.Match[str]) -> str:
     return f"{block['open']}{body}{block['close']}"
 
 
-def session(command: str) -> str:
+def printed(command: str) -> str:
     """A command as a reader would type it, what it prints, and its exit code when that is not 0."""
     words = shlex.split(command)
     text, code = (Path(words[1]).read_text(encoding="utf-8"), 0) if words[0] == "cat" else run(words)

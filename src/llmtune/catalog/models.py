@@ -30,6 +30,7 @@ class ModelFacts:
     parameters: int | None
     source: str
     kind: str
+    note: str | None  # what is assumed about it
     base: str | None  # the model it is a copy, fine-tune or quantisation of
 
 
@@ -92,7 +93,14 @@ def _resolved(model_id: str, data: Mapping[str, Any]) -> ModelFacts:
     own = data.get("config") or {}
     if base is None:
         return ModelFacts(
-            model_id, own, data.get("quantization"), data.get("parameters"), data["source"], data["kind"], None
+            id=model_id,
+            config=own,
+            quantization=data.get("quantization"),
+            parameters=data.get("parameters"),
+            source=data["source"],
+            kind=data["kind"],
+            note=data.get("note"),
+            base=None,
         )
     under = find(base)
     return ModelFacts(
@@ -102,5 +110,6 @@ def _resolved(model_id: str, data: Mapping[str, Any]) -> ModelFacts:
         parameters=data.get("parameters", under.parameters),
         source=f"{data['source']}; {under.source}",
         kind=data.get("kind", under.kind),
+        note=data.get("note"),
         base=under.base or base,
     )

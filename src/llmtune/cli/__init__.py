@@ -55,7 +55,7 @@ def run() -> NoReturn:
     else:
         code = 0
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):  # a stream that was closed is None
             stream.flush()
     os._exit(code)
 
@@ -64,7 +64,7 @@ def main() -> None:
     """Run the command line. Expected mistakes are one line and exit 2; a traceback means a bug of ours and says so."""
     gc.disable()  # a command lives for a tenth of a second; collecting garbage takes a tenth of that
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="llmtune", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = _quit_quietly(130)
     except SystemExit as stop:  # Click's answer to a closed pipe is exit 1, which means something else here

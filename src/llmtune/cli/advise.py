@@ -11,6 +11,7 @@ from llmtune.calc.search import recommend
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
 from llmtune.cli.judge import NEVER_BELOW_ONE, check_sizes, load_model, paper, quantised_while_loading
+from llmtune.readers.secrets import redact_deployment
 from llmtune.spec.deployment import Deployment
 from llmtune.spec.recommendation import Advice, Estimate
 from llmtune.spec.record import dataclass
@@ -176,6 +177,8 @@ def ways_out(asked: Request) -> tuple[WayOut, ...]:
 
 def render(answer: Advice, format_: str, *, pretty: bool, color: str, to_file: bool) -> str:
     """A recommendation in the format that was asked for."""
+    if format_ in {"json", "text"}:
+        answer = _without_secrets(answer)  # only a document to start the server with may hold them
     deployment, engine = answer.recommendation.deployment, answer.estimate.engine
     if format_ == "json":
         from llmtune.reports import json as report  # noqa: PLC0415 - one of several
@@ -193,6 +196,15 @@ def render(answer: Advice, format_: str, *, pretty: bool, color: str, to_file: b
 
         return vllm_yaml.write(deployment, engine)
     return _command(deployment, engine, pretty=pretty)
+
+
+def _without_secrets(answer: Advice) -> Advice:
+    estimate, found = answer.estimate, answer.recommendation
+    return replace(
+        answer,
+        estimate=replace(estimate, deployment=redact_deployment(estimate.deployment)),
+        recommendation=replace(found, deployment=found.deployment and redact_deployment(found.deployment)),
+    )
 
 
 def _command(deployment: Deployment, engine: EngineVersion, *, pretty: bool) -> str:

@@ -41,7 +41,8 @@ def load_model(reference: str, *, offline: bool = False, assume_architecture: st
     except UnknownName as unknown:
         return _from_hub(reference, unknown, offline=offline, assume_architecture=assume_architecture)
     config = {**facts.config, "architectures": [assume_architecture]} if assume_architecture else facts.config
-    return read_model(config, facts.quantization, model_id=facts.id, source=facts.source, parameters=facts.parameters)
+    model = read_model(config, facts.quantization, model_id=facts.id, source=facts.source, parameters=facts.parameters)
+    return replace(model, notes=(*model.notes, facts.note)) if facts.note else model
 
 
 def _local(reference: str) -> Path | None:

@@ -44,7 +44,7 @@ def deliver(text: str, output: Path | None) -> None:
     if output is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?", it does not stop us
-        typer.echo(text, nl=False)
+        typer.echo(text, nl=False, color=True)  # whether it has any was decided before
         return
     from llmtune.writers.files import write_atomically  # noqa: PLC0415 - only with --output
 
