@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from llmtune.calc.candidates import LENGTH_STEP, complete
 from llmtune.calc.search import kv_dtypes, layouts_of
@@ -76,6 +76,10 @@ def _less(request: Request) -> Iterator[WayOut]:
     option = request.engine.options.get("kv-cache-dtype")
     if option is not None and request.pin("kv-cache-dtype") != "fp8":
         tries.append(("8-bit KV cache", "--kv-cache-dtype fp8", _set("kv-cache-dtype", "fp8")))
+    deprecated = request.engine.behaviour["quantization.deprecated"]
+    if request.model.quantization in cast("list[str]", deprecated):
+        accepted = Setting("allow-deprecated-quantization", True)
+        tries.append(("accepting its deprecated format", f"--set {accepted.flag}=true", {accepted.flag: accepted}))
     full = request.engine.behaviour["default.gpu_memory_utilization"]
     if request.scenario.policy.gpu_memory_utilization not in {None, full}:
         share = Setting("gpu-memory-utilization", float(str(full)))

@@ -219,6 +219,6 @@ def spoken(answer: Advice) -> tuple[str, ...]:
     lines = [*shown.assumptions, *shown.warnings]
     if answer.recommendation.deployment is None:
         failure = shown.memory.failure
-        lines.append(f"nothing fits: {failure.engine_message if failure else 'too close to call'}")
+        lines.append(f"nothing starts: {failure.engine_message if failure else 'too close to call'}")
         lines += [f"{way.arguments}: {way.change}: {way.result}" for way in answer.recommendation.ways_out]
     return tuple(lines)

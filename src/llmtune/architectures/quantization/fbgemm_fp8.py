@@ -28,8 +28,4 @@ def read(checkpoint: Checkpoint) -> Quantization:
             return UNQUANTIZED
         return FORMAT
 
-    refusal = (
-        "The quantization method fbgemm_fp8 is deprecated and will be removed in future versions of vLLM. "
-        "To bypass, set `--allow-deprecated-quantization`."
-    )
-    return Quantization(checkpoint.method, resolve, refusal=refusal)
+    return Quantization(checkpoint.method, resolve)
