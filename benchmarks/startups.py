@@ -23,7 +23,7 @@ from llmtune.architectures.config import ConfigError
 from llmtune.architectures.quantize import quantize_online
 from llmtune.calc.memory import estimate_memory
 from llmtune.calc.moe_buffers import expert_workspace
-from llmtune.calc.persistent import absorbed_projections, lora_slots, rotary_tables
+from llmtune.calc.persistent import absorbed_projections, expert_layout, lora_slots, rotary_tables
 from llmtune.calc.resolve import resolve
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.switches import on
@@ -106,7 +106,7 @@ def compare(row: dict[str, Any]) -> Result:
     if memory.kv is None and len(memory.parts) == 1:
         return replace(empty, skipped=f"refused: {memory.failure.engine_message if memory.failure else ''}"[:90])
     interval = (memory.kv_low / GIB, memory.kv_high / GIB)
-    return replace(empty, predicted=_predicted(memory, model, resolved, engine), interval=interval)
+    return replace(empty, predicted=_predicted(memory, model, resolved, engine, hardware=hardware), interval=interval)
 
 
 def _model(row: dict[str, Any]) -> Model:
@@ -116,12 +116,15 @@ def _model(row: dict[str, Any]) -> Model:
     return quantize_online(model, method) if method and model.quantization is None else model
 
 
-def _predicted(memory: Memory, model: Model, resolved: Resolved, engine: EngineVersion) -> dict[str, float]:
+def _predicted(
+    memory: Memory, model: Model, resolved: Resolved, engine: EngineVersion, *, hardware: Hardware
+) -> dict[str, float]:
     """The parts as the log groups them: loading counts as weights, and the experts' work space as activations."""
     stage = memory.rank // resolved.tensor_parallel
     layers = stage_layers(model.layers, resolved.pipeline_parallel)[stage]
     loaded = memory.part("weights").bytes + rotary_tables(model, resolved).bytes
     loaded += absorbed_projections(model, resolved, layers).bytes + lora_slots(model, resolved, layers).bytes
+    loaded += expert_layout(model, resolved, gpu=hardware.gpu, layers=layers).bytes
     cache = memory.part("KV cache").bytes
     peak = memory.part("activations").bytes
     if on(engine, "memory.moe_workspace_persistent"):

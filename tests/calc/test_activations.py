@@ -12,7 +12,14 @@ from llmtune.calc.activations import Stage, activation_peak, forward, sampler
 from llmtune.calc.cuda_graphs import charges_graphs, count_graphs, graph_memory
 from llmtune.calc.moe_buffers import expert_workspace
 from llmtune.calc.non_torch import fuses_allreduce, non_torch
-from llmtune.calc.persistent import absorbed_projections, lora_slots, persistent_buffers, rotary_tables, sampler_state
+from llmtune.calc.persistent import (
+    absorbed_projections,
+    expert_layout,
+    lora_slots,
+    persistent_buffers,
+    rotary_tables,
+    sampler_state,
+)
 from llmtune.catalog import engines, gpus, models
 from llmtune.spec.deployment import Deployment, Resolved
 
@@ -90,9 +97,19 @@ def test_sampler_state_is_charged_from_0_27() -> None:
     resolved = replace(settled(), runner="v2")
     state = sampler_state(model, resolved).bytes
     assert state == 1024 * (151936 * 4 + 2 * 151936 // 8 + 17412)
-    old, new = (persistent_buffers(model, resolved, engines.find(name), layers=layers) for name in ("0.26.0", "0.27.0"))
+    old, new = (
+        persistent_buffers(model, resolved, engines.find(name), gpu=H100, layers=layers)
+        for name in ("0.26.0", "0.27.0")
+    )
     assert new.charged.bytes - old.charged.bytes == state == old.uncharged.bytes
     assert sampler_state(model, settled()).bytes == 0
+
+
+def test_triton_layout_of_mxfp4_experts_on_hopper() -> None:
+    model, layers = load("openai/gpt-oss-120b"), range(36)
+    padded = expert_layout(model, settled(), gpu=H100, layers=layers)
+    assert padded.bytes == 36 * 128 * (2 * 2880 * 192 + 2880 * 192) // 2
+    assert expert_layout(model, settled(), gpu=gpus.find("b200"), layers=layers).bytes == 0
 
 
 def test_rotary_table_of_the_whole_context() -> None:

@@ -92,7 +92,7 @@ def test_yaml(case: tuple[Deployment, EngineVersion], mappings: bool) -> None:  
         refusals = ("starts with a dash", "only once")
         assert any(words in str(error) for words in refusals) or any(
             has_infinity(item.value) for item in deployment.settings
-        )  # noqa: PT017
+        )
         return
     assert read_yaml.read(text, engine).deployment == deployment
 

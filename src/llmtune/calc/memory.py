@@ -116,7 +116,7 @@ def _share(site: Site, weights: RankWeights) -> Share:
     layers = stage_layers(model.layers, resolved.pipeline_parallel)[weights.stage]
     stage = Stage(weights.stage, resolved.pipeline_parallel)
     graphs = graph_memory(model, resolved, layers=layers)
-    buffers = persistent_buffers(model, resolved, engine, layers=layers)
+    buffers = persistent_buffers(model, resolved, engine, gpu=site.hardware.gpu, layers=layers)
     other = non_torch(resolved, gpu=site.hardware.gpu, engine=engine)
     charged = [
         _weights_part(site, weights),

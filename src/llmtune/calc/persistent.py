@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from llmtune.spec.deployment import Resolved
     from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Gpu
     from llmtune.spec.model import Model
     from llmtune.spec.weights import Module
 
@@ -32,6 +33,9 @@ SPARSE_ROW = 576  # numbers of a latent row, model_executor/layers/attention/mla
 SPARSE_LONG = 262_144  # tokens of context above which sparse attention takes the smaller factor
 INDEXER_ROW = 132  # bytes of an indexer key and its scale
 INDEXER_FACTOR = 8  # v1/attention/backends/mla/indexer.py::get_max_prefill_buffer_size
+HOPPER = 9  # major compute capability
+HOPPER_TILE = 256  # values along the reduced dimension in Triton's MXFP4 layout
+MXFP4_WIDTH = 64  # multiple that a rank's intermediate size is rounded to, fused_moe/oracle/mxfp4.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Buffers:
     uncharged: Part
 
 
-def persistent_buffers(model: Model, resolved: Resolved, engine: EngineVersion, *, layers: range) -> Buffers:
+def persistent_buffers(model: Model, resolved: Resolved, engine: EngineVersion, *, gpu: Gpu, layers: range) -> Buffers:
     """Buffers of one rank that holds ``layers``.
 
     Example:
@@ -54,6 +58,7 @@ def persistent_buffers(model: Model, resolved: Resolved, engine: EngineVersion, 
     work = {
         "rotary tables": rotary_tables(model, resolved),
         "absorbed projections": absorbed_projections(model, resolved, layers),
+        "kernel layout of the experts": expert_layout(model, resolved, gpu=gpu, layers=layers),
         "LoRA slots": lora_slots(model, resolved, layers),
         "sparse attention": sparse_buffers(model, resolved),
     }
@@ -98,6 +103,34 @@ def absorbed_projections(model: Model, resolved: Resolved, layers: range) -> Ran
     one = heads * (latent.nope_dim + latent.value_dim) * latent.lora_rank * 2
     stored = {number for number, group in enumerate(model.groups) if _up_projection_is_quantised(group.modules)}
     return exactly(one * sum(model.pattern[layer] in stored for layer in layers))
+
+
+def expert_layout(model: Model, resolved: Resolved, *, gpu: Gpu, layers: range) -> Range:
+    """What Triton's MXFP4 layout on Hopper adds to the experts: the reduced dimension is padded to 256 values.
+
+    Source: vLLM 0.33.0 third_party/triton_kernels/tensor_details/layout_details/hopper_value.py::swizzle_data.
+    Example: gpt-oss-120b, 36 layers x 128 experts, 2880 -> 3072 in both projections: + 3.56 GiB (measured: 3.6).
+    """
+    if gpu.compute_capability is None or gpu.compute_capability[0] != HOPPER:
+        return NOTHING
+    ranks = resolved.tensor_parallel * resolved.data_parallel
+    extra = 0
+    for number, group in enumerate(model.groups):
+        count = sum(model.pattern[layer] == number for layer in layers)
+        for module in group.modules:
+            if isinstance(module, Experts) and module.format.name == "mxfp4":
+                extra += count * _padding(module, ranks, whole=resolved.expert_parallel)
+    return exactly(extra)
+
+
+def _padding(experts: Experts, ranks: int, *, whole: bool) -> int:
+    """Bytes by which one layer's experts grow on a rank: half a byte a value."""
+    held = -(-experts.count // ranks) if whole else experts.count
+    width = experts.intermediate if whole else -(-experts.intermediate // ranks)
+    width = -(-width // MXFP4_WIDTH) * MXFP4_WIDTH
+    up = 2 * width * (-experts.hidden % HOPPER_TILE)
+    down = experts.hidden * (-width % HOPPER_TILE)
+    return held * (up + down) // 2
 
 
 def lora_slots(model: Model, resolved: Resolved, layers: range) -> Range:
