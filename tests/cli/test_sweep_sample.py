@@ -14,13 +14,21 @@ from benchmarks import sweep
 
 from llmtune.architectures.config import ConfigError
 from llmtune.calc.search import recommend
-from llmtune.catalog import engines, gpus, scenarios
+from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.advise import request
 from llmtune.spec.hardware import Hardware
 
 SAMPLE = 300
 SEED = 20
 REFUSALS = 15  # looked into: finding ways out tries many deployments
+
+
+# Facts are in the catalogue, but no family module describes them yet: refused by name (docs/concepts/memory.md).
+UNREADABLE = {
+    "deepseek-ai/DeepSeek-V4.1-Flash",
+    "meta-llama/Llama-3.2-11B-Vision",
+    "meta-llama/Llama-3.2-11B-Vision-Instruct",
+}
 
 
 @lru_cache(maxsize=1)
@@ -48,7 +56,12 @@ def readable(name: str) -> bool:
 
 
 def test_every_model_of_the_sample_can_be_read() -> None:
-    assert not sorted({case.model for case in sweep.sample(SAMPLE, SEED) if not readable(case.model)})
+    found = {case.model for case in sweep.sample(SAMPLE, SEED) if not readable(case.model)}
+    assert found <= UNREADABLE
+
+
+def test_what_cannot_be_read_is_what_is_said() -> None:
+    assert {name for name in models.names() if name in UNREADABLE or not readable(name)} == UNREADABLE
 
 
 def violations(of: list[sweep.Case]) -> list[str]:

@@ -54,6 +54,9 @@ def check(model: Model) -> None:
     layers = (module for group in model.groups for module in group.modules)
     for module in (*layers, *model.embedding, *model.head, *model.towers):
         _check_format(getattr(module, "format", None))
+        for part in getattr(module, "outputs", ()):
+            if part.replicate and part.units < 1:  # ranks are counted in these
+                raise ConfigError(f"config.json: {module.name} needs at least one head or group, not {part.units}")
 
 
 def _sizes(cache: Cache) -> Iterator[tuple[str, int]]:

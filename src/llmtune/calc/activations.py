@@ -128,6 +128,8 @@ def forward(model: Model, resolved: Resolved, engine: EngineVersion, *, stage: S
 
 def sampler(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> Range:
     """Bytes of sampling for R requests: every rank holds all R rows of logits, whatever the tensor parallel size."""
+    if not traits.generates(model):
+        return NOTHING
     size = element_bytes(resolved)
     rows = min(resolved.max_num_seqs, resolved.max_num_batched_tokens)
     entries = rows * model.vocab

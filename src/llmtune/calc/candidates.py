@@ -119,7 +119,7 @@ def choose_seqs(request: Request, candidate: Candidate) -> int:
     if scenario.policy.aim == "throughput":
         wanted = max(wanted, room)
     blocks = candidate.memory.kv.num_blocks if candidate.memory.kv else 0
-    recurrent = any("Mamba" in group.kind for group in candidate.memory.kv.groups) if candidate.memory.kv else False
+    recurrent = any(group.kind == "mamba" for group in candidate.memory.kv.groups) if candidate.memory.kv else False
     chosen = _bounded(min(wanted, max(room, 1)), scenario.policy.max_num_seqs)
     return min(chosen, blocks) if recurrent and blocks else chosen
 

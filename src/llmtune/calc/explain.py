@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.calc.traits import is_moe
+from llmtune.calc.traits import generates, is_moe
 from llmtune.spec.deployment import Setting
 from llmtune.spec.recommendation import Reason
 
@@ -25,7 +25,7 @@ def sampling_settings(request: Request) -> tuple[Setting, ...]:
         if wish is not None and flag in options and request.pin(flag) is None and not _is_default(request, flag, wish):
             settings.append(Setting(flag, wish))
     sampling: dict[str, Value] = {entry.name: entry.value for entry in request.scenario.sampling}
-    if sampling and SAMPLING in options and request.pin(SAMPLING) is None:
+    if sampling and generates(request.model) and SAMPLING in options and request.pin(SAMPLING) is None:
         settings.append(Setting(SAMPLING, sampling))
     return tuple(settings)
 
@@ -68,7 +68,8 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  #
         case "gpu-memory-utilization":
             return said or _share_reason(request, candidate)
         case "kv-cache-dtype":
-            return f"16 bit does not hold {scenario.workload.concurrency} requests; fp8 doubles the KV cache's tokens"
+            expected = scenario.workload.concurrency
+            return f"8 bit holds {candidate.holds:.0f} typical requests, 16 bit about half; {expected} are expected"
         case "override-generation-config":
             return "; ".join(f"{entry.name} {entry.value:g}: {entry.reason}" for entry in scenario.sampling)
         case "distributed-executor-backend":

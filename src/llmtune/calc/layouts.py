@@ -79,7 +79,9 @@ def _valid(model: Model, hardware: Hardware, engine: EngineVersion, pins: Pins) 
         for pipeline in range(1, min(hardware.gpus // tensor, model.layers) + 1):
             if pins.pipeline not in {None, pipeline}:
                 continue
-            data = pins.data or (hardware.gpus // (tensor * pipeline) if replicas else 1)
+            # Replicas over several nodes need an address and a rank for each node, which one command cannot hold.
+            spread_out = hardware.nodes > 1 or not replicas
+            data = pins.data or (1 if spread_out else hardware.gpus // (tensor * pipeline))
             if tensor * pipeline * data > hardware.gpus:
                 continue
             spread = moe and tensor * data > 1

@@ -102,6 +102,7 @@ def estimate_memory(
         failure=_failure(site, fullest, plan),
         max_model_len_that_fits=_longest(site, available),
         rank=fullest.stage * resolved.tensor_parallel,
+        stage_weights=tuple(of_stage.bytes for of_stage in weights),
     )
 
 
@@ -149,7 +150,9 @@ def _weights_part(site: Site, weights: RankWeights) -> Part:
 
 
 def _fullest(shares: Sequence[Share], block_bytes: Sequence[int]) -> Share:
-    """The stage that holds the fewest blocks."""
+    """The stage that holds the fewest blocks; among equals (KV bytes given) the one with the most beside them."""
+    if len({share.available for share in shares}) == 1:
+        return max(shares, key=lambda share: sum(part.bytes for part in share.charged))
     return min(shares, key=lambda share: share.available / (block_bytes[share.stage] or 1))
 
 

@@ -80,8 +80,8 @@ def _answer(request: Request, best: Candidate | None, candidates: Sequence[Candi
         if candidate is not best
     )
     if best is None:
-        last = candidates[0]
-        return Recommendation(None, last.resolved, last.memory, (), rejected, (), ())
+        nearest = max(candidates, key=lambda candidate: candidate.memory.part("unused").bytes)
+        return Recommendation(None, nearest.resolved, nearest.memory, (), rejected, (), ())
     settings: tuple[Setting, ...] = (*best.deployment.settings, *sampling_settings(request))
     deployment = replace(best.deployment, settings=settings)
     return Recommendation(
@@ -118,7 +118,12 @@ def _warnings(request: Request, best: Candidate) -> tuple[str, ...]:
             f"the KV cache holds {best.holds:.0f} typical requests ({scenario.workload.typical} tokens) at once; "
             f"{scenario.workload.concurrency} are expected, the others wait"
         )
-    if best.resolved.max_model_len < scenario.workload.context:
+    if best.resolved.max_model_len < scenario.workload.typical:
+        warnings.append(
+            f"the context of {best.resolved.max_model_len} tokens does not hold a typical request of this scenario "
+            f"({scenario.workload.typical} tokens): most will be refused; take a model with a longer context"
+        )
+    elif best.resolved.max_model_len < scenario.workload.context:
         warnings.append(
             f"the context of {best.resolved.max_model_len} tokens is shorter than the {scenario.workload.context} that "
             "5 % of this scenario's requests reach; those will be refused"

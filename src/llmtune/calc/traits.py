@@ -13,7 +13,7 @@ from llmtune.spec.model import (
     StateSpace,
     WindowLatent,
 )
-from llmtune.spec.weights import Experts
+from llmtune.spec.weights import Embedding, Experts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,11 @@ def caches(model: Model) -> Iterator[Cache]:
 def experts(model: Model) -> tuple[Experts, ...]:
     """The distinct routed experts."""
     return tuple(module for group in model.groups for module in group.modules if isinstance(module, Experts))
+
+
+def generates(model: Model) -> bool:
+    """Whether it has an output head, its own or the embedding; pooling models have none and draw no tokens."""
+    return model.tied or any(isinstance(module, Embedding) for module in model.head)
 
 
 def is_moe(model: Model) -> bool:

@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from llmtune.calc.candidates import LENGTH_STEP, complete
+from llmtune.calc.errors import Refused
 from llmtune.calc.search import kv_dtypes, layouts_of
-from llmtune.spec.deployment import Setting
+from llmtune.calc.weights import weigh
+from llmtune.spec.deployment import Resolved, Setting
 from llmtune.spec.recommendation import WayOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from llmtune.calc.candidates import Candidate, Request
+    from llmtune.calc.layouts import Layout
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Gpu
     from llmtune.spec.model import Model
@@ -23,7 +26,6 @@ MOST_GPUS = 64
 MOST_NODE_GPUS = 8
 SMALLEST_CONTEXT = 1024
 MOST_SIBLINGS = 3  # quantised checkpoints that are named, those of the model's own publisher first
-PARALLEL = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size")
 
 
 def find_ways_out(
@@ -32,27 +34,30 @@ def find_ways_out(
     gpus: Iterable[Gpu] = (),
     siblings: Iterable[Model] = (),
     online: Model | None = None,
-    other: EngineVersion | None = None,
+    others: Iterable[EngineVersion] = (),
 ) -> tuple[WayOut, ...]:
     """Changes that make the request start.
 
     ``gpus`` are larger ones to consider, smallest first; ``siblings`` quantised checkpoints of the same model;
-    ``online`` the model quantised while loading, where the release and the GPU can; ``other`` a release that has the
-    model's architecture, where this one does not.
+    ``online`` the model quantised while loading, where the release and the GPU can; ``others`` are releases to try
+    when nothing else helps, in the order of preference.
     """
-    if other is not None:
-        return tuple(_other_release(request, other))
-    return (
+    if request.model.architecture in request.engine.refused:
+        return tuple(_other_release(request, others))
+    found = (
         *_less(request),
         *_quantised(request, siblings, online),
         *_more_gpus(request),
         *_bigger_gpu(request, gpus),
     )
+    return found or tuple(_other_release(request, others))
 
 
 def starting(request: Request) -> Candidate | None:
     """The first candidate that starts."""
     for layout in layouts_of(request):
+        if _too_heavy(request, layout):
+            continue
         for dtype in kv_dtypes(request):
             candidate = complete(request, layout, dtype)
             if candidate.starts:
@@ -60,10 +65,36 @@ def starting(request: Request) -> Candidate | None:
     return None
 
 
-def _other_release(request: Request, other: EngineVersion) -> Iterator[WayOut]:
-    found = starting(replace(request, engine=other))
-    result = _result(found) if found else "needs more memory than there is as well"
-    yield WayOut(f"vLLM {other.release} has {request.model.architecture}", f"--vllm-version {other.release}", result)
+def _too_heavy(request: Request, layout: Layout) -> bool:
+    """Whether the weights alone overflow the GPU: most layouts of a model that is too large end here, for little."""
+    split = Resolved(
+        max_model_len=1,
+        max_num_seqs=1,
+        max_num_batched_tokens=1,
+        gpu_memory_utilization=1.0,
+        tensor_parallel=layout.tensor,
+        pipeline_parallel=layout.pipeline,
+        data_parallel=layout.data,
+        expert_parallel=layout.experts,
+    )
+    try:
+        stages = weigh(request.model, split, request.hardware.gpu)
+    except Refused:
+        return True
+    return request.pin("cpu-offload-gb") is None and max(s.bytes for s in stages) > request.hardware.gpu.total_memory
+
+
+def _other_release(request: Request, others: Iterable[EngineVersion]) -> Iterator[WayOut]:
+    """The first other release that starts it; the last one tried where memory is short as well."""
+    other = None
+    for other in others:
+        found = starting(replace(request, engine=other))
+        if found is not None:
+            yield WayOut(f"vLLM {other.release}", f"--vllm-version {other.release}", _result(found))
+            return
+    if other is not None and request.model.architecture in request.engine.refused:
+        why = f"has {request.model.architecture}, but it needs more memory than there is"
+        yield WayOut(f"vLLM {other.release}", f"--vllm-version {other.release}", why)
 
 
 def _less(request: Request) -> Iterator[WayOut]:
@@ -84,6 +115,8 @@ def _less(request: Request) -> Iterator[WayOut]:
     if request.scenario.policy.gpu_memory_utilization not in {None, full}:
         share = Setting("gpu-memory-utilization", float(str(full)))
         tries.append(("the engine's own share of the GPU", f"--set {share.flag}={share.value}", {share.flag: share}))
+    tries.append(("smaller prefill steps", "--set max-num-batched-tokens=2048", _set("max-num-batched-tokens", 2048)))
+    tries.append(("16-bit floats with a wide range", "--set dtype=bfloat16", _set("dtype", "bfloat16")))
     tries.append(("fewer requests at once", "--concurrency 1 --set max-num-seqs=1", _set("max-num-seqs", 1)))
     tries.append(("no CUDA graphs", "--set enforce-eager=true", _set("enforce-eager", True)))
     for change, arguments, settings in tries:
@@ -134,12 +167,11 @@ def _quantised(request: Request, siblings: Iterable[Model], online: Model | None
 def _more_gpus(request: Request) -> Iterator[WayOut]:
     """The smallest number of the same GPUs that works: more in a node up to 8, then more nodes."""
     hardware = request.hardware
-    free = replace(request, pinned=tuple(setting for setting in request.pinned if setting.flag not in PARALLEL))
     counts = [(gpus, 1) for gpus in (2, 4, 8)] + [(MOST_NODE_GPUS, nodes) for nodes in (2, 4, 8)]
     for gpus, nodes in counts:
         if gpus * nodes <= hardware.gpus or gpus * nodes > MOST_GPUS:
             continue
-        found = starting(replace(free, hardware=replace(hardware, gpus_per_node=gpus, nodes=nodes)))
+        found = starting(replace(request, hardware=replace(hardware, gpus_per_node=gpus, nodes=nodes)))
         if found is not None:
             arguments = f"--gpus {gpus}" if nodes == 1 else f"--gpus {gpus} --nodes {nodes}"
             yield WayOut(f"{gpus * nodes} x {hardware.gpu.name}", arguments, f"{found.layout}; {_result(found)}")
@@ -150,12 +182,10 @@ def _bigger_gpu(request: Request, gpus: Iterable[Gpu]) -> Iterator[WayOut]:
     """The smallest larger GPU that works in the same number; else in a node of eight, else in more nodes."""
     hardware = request.hardware
     larger = [gpu for gpu in gpus if gpu.total_memory > hardware.gpu.total_memory]
-    free = replace(request, pinned=tuple(setting for setting in request.pinned if setting.flag not in PARALLEL))
-    counts = [(hardware.gpus_per_node, hardware.nodes, request), (8, 1, free), (8, 2, free), (8, 4, free)]
-    for per_node, nodes, asked in counts:
+    for per_node, nodes in ((hardware.gpus_per_node, hardware.nodes), (8, 1), (8, 2), (8, 4)):
         for gpu in larger:
             board = replace(hardware, gpu=gpu, gpus_per_node=per_node, nodes=nodes, free_memory=None)
-            found = starting(replace(asked, hardware=board))
+            found = starting(replace(request, hardware=board))
             if found is not None:
                 several = f" --gpus {per_node}" if board.gpus > 1 else ""
                 arguments = f"--gpu {gpu.name}{several}{f' --nodes {nodes}' if nodes > 1 else ''}"
@@ -170,4 +200,8 @@ def _set(flag: str, value: bool | int | str) -> dict[str, Setting]:  # noqa: FBT
 def _result(candidate: Candidate) -> str:
     memory, resolved = candidate.memory, candidate.resolved
     kv = memory.part("KV cache").bytes / GIB
-    return f"context {resolved.max_model_len}, {kv:.1f} GiB of KV cache, {candidate.holds:.0f} typical requests at once"
+    return f"context {resolved.max_model_len}, {kv:.1f} GiB of KV cache, {_requests(candidate.holds)} at once"
+
+
+def _requests(count: float) -> str:
+    return "1 typical request" if round(count) == 1 else f"{count:.0f} typical requests"

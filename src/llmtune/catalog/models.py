@@ -62,9 +62,15 @@ def siblings(model_id: str) -> tuple[str, ...]:
     for path in sorted(DATA.glob("*.json")):
         data = json.loads(path.read_text(encoding="utf-8"))
         quantised = "quantization_config" in (data.get("config") or {}) or "quantization" in data
-        if quantised and data.get("same_as") in {base, model_id}:
-            found.append(path.stem.replace("--", "/", 1))
+        name = path.stem.replace("--", "/", 1)
+        if quantised and data.get("same_as") in {base, model_id} and short_name(model_id) in short_name(name):
+            found.append(name)
     return tuple(name for name in found if name != model_id)
+
+
+def short_name(model_id: str) -> str:
+    """A model's name without its organisation and Meta's prefix: what a quantised checkpoint's name contains."""
+    return model_id.rpartition("/")[2].casefold().removeprefix("meta-")
 
 
 def _is_plain(model_id: str) -> bool:

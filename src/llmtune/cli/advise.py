@@ -10,7 +10,7 @@ from llmtune.calc.candidates import Request
 from llmtune.calc.search import recommend
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
-from llmtune.cli.judge import NEVER_BELOW_ONE, check_sizes, load_model, paper, quantised_while_loading
+from llmtune.cli.judge import NEVER_BELOW_ONE, assumptions_of, check_sizes, load_model, paper, quantised_while_loading
 from llmtune.readers.secrets import redact_deployment
 from llmtune.spec.deployment import Deployment
 from llmtune.spec.recommendation import Advice, Estimate
@@ -18,7 +18,7 @@ from llmtune.spec.record import dataclass
 from llmtune.spec.scenario import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from llmtune.spec.deployment import Setting
     from llmtune.spec.engine import EngineVersion
@@ -135,6 +135,23 @@ def request(
     return Request(model, hardware, engine, scenario, pinned)
 
 
+def check_lengths(asked: Request) -> None:
+    """Refuse a workload given by number that the model cannot serve.
+
+    A preset that is too long for a model is answered with what the model has, and a warning.
+
+    Raises:
+        UserError: naming both lengths.
+
+    """
+    typical, longest = asked.scenario.workload.typical, asked.model.max_context
+    if typical > longest:
+        raise UserError(
+            f"{asked.model.id} ends at {longest} tokens, and a typical request would have {typical}: "
+            "lower --prompt-tokens or --output-tokens, or name a model with a longer context"
+        )
+
+
 def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
     """The recommendation with everything a report needs; where nothing fits, with the ways out."""
     answer = recommend(asked)
@@ -150,7 +167,7 @@ def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
         deployment=answer.deployment or Deployment(asked.model.id, asked.pinned),
         resolved=answer.resolved,
         memory=answer.memory,
-        assumptions=(*notes, *asked.model.notes, *((engine.note,) if engine.note else ())),
+        assumptions=assumptions_of(asked.model, asked.hardware, engine, notes),
         warnings=answer.warnings,
     )
     return Advice(estimate, asked.scenario, answer)
@@ -163,6 +180,9 @@ def ways_out(asked: Request) -> tuple[WayOut, ...]:
     siblings = []
     if asked.model.quantization is None and asked.model.id in models.names():
         siblings = [load_model(name, offline=True) for name in models.siblings(asked.model.id)]
+    others: Iterator[EngineVersion] = (
+        engines.find(name) for name in reversed(engines.names()) if name != asked.engine.release
+    )
     online = None
     methods = asked.engine.options.get("quantization")
     if asked.model.quantization is None and methods is not None and asked.pin("quantization") is None:
@@ -171,8 +191,9 @@ def ways_out(asked: Request) -> tuple[WayOut, ...]:
         online = quantize_online(asked.model, "fp8")
     larger = [gpus.find(name) for name in BIGGER_GPUS]
     release = asked.engine.refused.get(asked.model.architecture)
-    other = engines.find(release) if release else None
-    return find_ways_out(asked, gpus=larger, siblings=siblings, online=online, other=other)
+    if release:
+        others = iter([engines.find(release)])
+    return find_ways_out(asked, gpus=larger, siblings=siblings, online=online, others=others)
 
 
 def render(answer: Advice, format_: str, *, pretty: bool, color: str, to_file: bool) -> str:

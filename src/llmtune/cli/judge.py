@@ -105,8 +105,19 @@ def estimate(
         deployment=redact_deployment(deployment),
         resolved=resolved,
         memory=memory,
-        assumptions=(*notes, *model.notes, *((engine.note,) if engine.note else ())),
+        assumptions=assumptions_of(model, hardware, engine, notes),
         warnings=warnings,
+    )
+
+
+def assumptions_of(model: Model, hardware: Hardware, engine: EngineVersion, notes: Iterable[str]) -> tuple[str, ...]:
+    """What an answer rests on beside what was asked: said wherever it is shown."""
+    amd = "activations, graphs and non-torch memory are those of CUDA; on ROCm they have not been measured"
+    return (
+        *notes,
+        *model.notes,
+        *((engine.note,) if engine.note else ()),
+        *((amd,) if hardware.gpu.vendor == "amd" else ()),
     )
 
 

@@ -22,7 +22,7 @@ Tensor = Annotated[int | None, typer.Option("--tensor-parallel-size", "-tp", hel
 Pipeline = Annotated[int | None, typer.Option("--pipeline-parallel-size", "-pp", help="Pipeline stages to use.")]
 Data = Annotated[int | None, typer.Option("--data-parallel-size", "-dp", help="Replicas to use.")]
 Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Requests in flight at once.")]
-Tokens = "tokens as MEAN, or as P50:P95"
+Tokens = "tokens: one number, or P50:P95 (median and 95th percentile)"
 Prompt = Annotated[str | None, typer.Option("--prompt-tokens", help=f"Prompt {Tokens}.")]
 Answer = Annotated[str | None, typer.Option("--output-tokens", help=f"Output {Tokens}.")]
 Headroom = Annotated[float | None, typer.Option("--headroom", help="Share of the GPU to leave free, e.g. 0.1.")]
@@ -87,7 +87,10 @@ def command(  # noqa: PLR0913 - one parameter an option
         compute_capability=compute_capability,
     )
     known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)
-    answer = advise.advise(advise.request(known, hardware, engine, chosen, pinned), notes)
+    asked = advise.request(known, hardware, engine, chosen, pinned)
+    if prompt_tokens or output_tokens:
+        advise.check_lengths(asked)
+    answer = advise.advise(asked, notes)
     feasible = answer.recommendation.deployment is not None
     if format_ in {"yaml", "command"}:
         say(advise.spoken(answer))

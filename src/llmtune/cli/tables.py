@@ -21,7 +21,8 @@ def listing(kind: str, format_: str) -> str:
     rows = ROWS[kind]()
     if format_ == "json":
         return json.dumps({"schema": f"llmtune/list-{kind}/1", kind: rows}, indent=2, ensure_ascii=False) + "\n"
-    return _aligned([[_cell(value) for value in row.values()] for row in rows])
+    head = [[key.replace("_", " ") for key in rows[0]]] if rows else []
+    return _aligned([*head, *([_cell(value) for value in row.values()] for row in rows)])
 
 
 def facts(kind: str, name: str, format_: str, *, offline: bool) -> str:
@@ -75,7 +76,10 @@ def _version_rows() -> list[dict[str, Any]]:
 def _gpu(name: str) -> dict[str, Any]:
     gpu = gpus.find(name)
     known = asdict(gpu)
+    if gpu.compute_capability:
+        known["compute_capability"] = ".".join(map(str, gpu.compute_capability))
     known["total_memory_gib"] = round(gpu.total_memory / GIB, 2)
+    known["flops"] = {dtype: f"{rate / 1e12:g} TFLOP/s" for dtype, rate in gpu.flops.items()}
     return known
 
 
@@ -147,8 +151,10 @@ FACTS = {"gpu": _gpu, "instance": _instance, "scenario": _scenario, "version": _
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    if isinstance(value, dict | list | tuple) and value:
-        return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else "; ".join(map(str, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_cell(inner)}" for key, inner in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return "; ".join(_cell(inner) for inner in value) or "-"
     return str(value)
 
 

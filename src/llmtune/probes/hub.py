@@ -7,14 +7,18 @@ them. The network is used only when the cache lacks the model and ``offline`` is
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CONNECT_SECONDS = 3.0
 FILES = ("config.json", "hf_quant_config.json")
 
 
@@ -66,6 +70,7 @@ def _from_hub(model_id: str, revision: str | None) -> HubModel:
     from huggingface_hub import get_safetensors_metadata, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, NotASafetensorsRepoError
 
+    _reach(model_id)
     try:
         config = _load(Path(hf_hub_download(model_id, FILES[0], revision=revision)))
         try:
@@ -79,6 +84,21 @@ def _from_hub(model_id: str, revision: str | None) -> HubModel:
     except Exception as error:
         raise HubError(_sentence(model_id, error)) from error
     return HubModel(model_id, config, quantization, count, f"Hugging Face Hub{f' at {revision}' if revision else ''}")
+
+
+def _reach(model_id: str) -> None:
+    """One short attempt to connect: without a network the library would try for half a minute before it says so."""
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
+    if constants.HF_HUB_OFFLINE or any(getproxies().get(scheme) for scheme in ("http", "https", "all")):
+        return  # offline mode is the library's to say; a proxy is reached by its own rules
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        message = f"model '{model_id}' is not in the catalog or the cache, and {address.hostname} cannot be reached"
+        raise HubError(message) from error
 
 
 def _sentence(model_id: str, error: Exception) -> str:

@@ -91,7 +91,8 @@ def _check_shape(path: Path, text: str, loader: Any) -> None:
 
 def _sentence(path: Path, error: ValidationError) -> str:
     """The first problem as one line: file, key, what is wrong."""
-    first = error.errors()[0]
+    # A misspelt key is what makes another one missing, so it is told first.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     said = PROBLEMS.get(first["type"]) or first["msg"].lower()

@@ -81,6 +81,7 @@ def describe(result: Estimate) -> dict[str, Any]:
                 for part in memory.parts
             ],
             "rank": memory.rank,
+            "weights_bytes_by_stage": list(memory.stage_weights),
         },
         "kv_cache": _kv_cache(memory),
         "fits": memory.fits,

@@ -47,7 +47,7 @@ def estimate(result: Estimate, paper: Paper) -> str:
     page.memory(result.memory)
     page.verdict(result.memory)
     rows = [
-        (f"--{flag} {_plain(value)}", origin)
+        (f"--no-{flag}" if value is False else f"--{flag} {_plain(value)}".rstrip(), origin)
         for flag, (value, origin) in resolved_settings(result.deployment, result.resolved).items()
         if (value is not None and value is not False) or origin in ORIGIN_WORDS
     ]
@@ -63,8 +63,8 @@ def advice(result: Advice, command: str | None, paper: Paper) -> str:
     answer, shown = result.recommendation, result.estimate
     page.headline(f"{shown.model.id} for {result.scenario.name} on {_hardware(shown)}")
     page.memory(shown.memory)
+    page.verdict(shown.memory)
     if answer.deployment is None:
-        page.verdict(shown.memory)
         ways = [(way.arguments, f"{way.change}: {way.result}") for way in answer.ways_out]
         page.table("What would make it fit", ways or [("nothing that was tried", "a smaller model is needed")])
     else:

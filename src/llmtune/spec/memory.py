@@ -72,6 +72,7 @@ class Memory:
     failure: Failure | None
     max_model_len_that_fits: int | None
     rank: int = 0
+    stage_weights: tuple[int, ...] = ()  # weight bytes of every pipeline stage, on its fullest rank
 
     @property
     def fits(self) -> bool:
