@@ -17,6 +17,7 @@ from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import resolve
+from llmtune.calc.switches import words
 from llmtune.spec.deployment import Deployment, Setting
 from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
@@ -93,6 +94,8 @@ def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
         values["kv-cache-dtype"] = kv_dtype
     if policy.max_num_batched_tokens is not None:
         values["max-num-batched-tokens"] = policy.max_num_batched_tokens
+    if request.model.quantization in words(request.engine, "quantization.deprecated"):
+        values["allow-deprecated-quantization"] = True
     share = _share(request)
     if share is not None:
         values["gpu-memory-utilization"] = share

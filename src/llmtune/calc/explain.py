@@ -72,6 +72,8 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  #
             return f"8 bit holds {candidate.holds:.0f} typical requests, 16 bit about half; {expected} are expected"
         case "override-generation-config":
             return "; ".join(f"{entry.name} {entry.value:g}: {entry.reason}" for entry in scenario.sampling)
+        case "allow-deprecated-quantization":
+            return "the engine wants it said: a later release will not load this checkpoint's format"
         case "distributed-executor-backend":
             return "one server over several nodes runs on Ray"
         case _:

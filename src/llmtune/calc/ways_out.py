@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from llmtune.calc.candidates import LENGTH_STEP, complete
 from llmtune.calc.errors import Refused
@@ -50,7 +50,10 @@ def find_ways_out(
         *_more_gpus(request),
         *_bigger_gpu(request, gpus),
     )
-    return found or tuple(_other_release(request, others))
+    if found:
+        return found
+    releases = tuple(others)
+    return tuple(_other_release(request, releases)) or tuple(_both(request, gpus, releases[:1]))
 
 
 def starting(request: Request) -> Candidate | None:
@@ -97,6 +100,17 @@ def _other_release(request: Request, others: Iterable[EngineVersion]) -> Iterato
         yield WayOut(f"vLLM {other.release}", f"--vllm-version {other.release}", why)
 
 
+def _both(request: Request, gpus: Iterable[Gpu], releases: Iterable[EngineVersion]) -> Iterator[WayOut]:
+    """Another release and larger GPUs together, for what neither alone can start."""
+    for release in releases:
+        for way in _bigger_gpu(replace(request, engine=release), gpus):
+            yield WayOut(
+                f"{way.change} with vLLM {release.release}",
+                f"{way.arguments} --vllm-version {release.release}",
+                way.result,
+            )
+
+
 def _less(request: Request) -> Iterator[WayOut]:
     """Smaller context, fp8 KV cache, no CUDA graphs: what the same GPUs can still do."""
     tries: list[tuple[str, str, dict[str, Setting]]] = []
@@ -107,10 +121,6 @@ def _less(request: Request) -> Iterator[WayOut]:
     option = request.engine.options.get("kv-cache-dtype")
     if option is not None and request.pin("kv-cache-dtype") != "fp8":
         tries.append(("8-bit KV cache", "--kv-cache-dtype fp8", _set("kv-cache-dtype", "fp8")))
-    deprecated = request.engine.behaviour["quantization.deprecated"]
-    if request.model.quantization in cast("list[str]", deprecated):
-        accepted = Setting("allow-deprecated-quantization", True)
-        tries.append(("accepting its deprecated format", f"--set {accepted.flag}=true", {accepted.flag: accepted}))
     full = request.engine.behaviour["default.gpu_memory_utilization"]
     if request.scenario.policy.gpu_memory_utilization not in {None, full}:
         share = Setting("gpu-memory-utilization", float(str(full)))
