@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 SAMPLING = "override-generation-config"
+PLAIN = {  # settings that have one reason, whatever the numbers
+    "allow-deprecated-quantization": "the engine wants it said: a later release will not load this checkpoint's format",
+    "distributed-executor-backend": "one server over several nodes runs on Ray",
+}
 
 
 def sampling_settings(request: Request) -> tuple[Setting, ...]:
@@ -72,12 +76,9 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  #
             return f"8 bit holds {candidate.holds:.0f} typical requests, 16 bit about half; {expected} are expected"
         case "override-generation-config":
             return "; ".join(f"{entry.name} {entry.value:g}: {entry.reason}" for entry in scenario.sampling)
-        case "allow-deprecated-quantization":
-            return "the engine wants it said: a later release will not load this checkpoint's format"
-        case "distributed-executor-backend":
-            return "one server over several nodes runs on Ray"
         case _:
-            return said or f"chosen for {scenario.title.lower()} ({memory.total / GIB:.1f} GiB GPU)"
+            other = f"chosen for {scenario.title.lower()} ({memory.total / GIB:.1f} GiB GPU)"
+            return PLAIN.get(setting.flag) or said or other
 
 
 def _layout_reason(flag: str, request: Request, candidate: Candidate) -> str:
