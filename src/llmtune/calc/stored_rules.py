@@ -111,7 +111,7 @@ def check_experts(experts: Experts, intermediate: int, capability: tuple[int, in
     """
     form = experts.format
     block_n, block_k = form.block
-    hidden = experts.latent or experts.hidden
+    hidden = experts.hidden
     match form.name:
         case "fp8-block-ct" if intermediate % block_n:
             raise Refused("invalid", _uneven_blocks(intermediate, block_n))
@@ -158,7 +158,7 @@ def pad_experts(experts: Experts, intermediate: int, capability: tuple[int, int]
 
     """
     form = experts.format
-    hidden = experts.latent or experts.hidden
+    hidden = experts.hidden
     if form.bits == SIXTEEN_BITS and capability is not None and capability[0] == BLACKWELL:
         # oracle/unquantized.py::unquantized_round_up_hidden_size_and_intermediate_size with FlashInfer TRT-LLM
         return form, hidden, _round_up(intermediate, 128)

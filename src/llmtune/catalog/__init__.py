@@ -23,14 +23,18 @@ class UnknownName(ValueError):  # noqa: N818 - it names what is wrong, as the me
         text: what was asked for.
         known: every spelling that exists, or a mapping from spelling to the name to suggest for it; the closest, best
             first, become ``suggestions``.
+        hint: what to say instead of a suggestion, where similar spellings mean nothing (releases).
     """
 
-    def __init__(self, kind: str, text: str, known: Iterable[str] | Mapping[str, str]) -> None:
+    def __init__(
+        self, kind: str, text: str, known: Iterable[str] | Mapping[str, str] = (), *, hint: str | None = None
+    ) -> None:
         self.kind = kind
         self.text = text
         self.suggestions = _closest(text, known)
-        hint = f" Did you mean {self.suggestions[0]!r}?" if self.suggestions else ""
-        super().__init__(f"unknown {kind} {text!r}.{hint} See: llmtune list {LISTS.get(kind, kind)}")
+        suggestion = f" Did you mean {self.suggestions[0]!r}?" if self.suggestions else ""
+        said = f" {hint}." if hint else suggestion
+        super().__init__(f"unknown {kind} {text!r}.{said} See: llmtune list {LISTS.get(kind, kind)}")
 
 
 def _closest(text: str, known: Iterable[str] | Mapping[str, str]) -> tuple[str, ...]:

@@ -124,7 +124,8 @@ def find(text: str) -> EngineVersion:
         raise _unknown(wanted)
     release = (int(match[1]), int(match[2]), int(match[3] or 0), *_post(match[4] or ""))
     if release < OLDEST or release[:3] > _parts(newest())[:3]:
-        raise _unknown(wanted)
+        hint = f"Releases from {names()[0]} to {newest()} are known"
+        raise UnknownName("vLLM version", wanted, hint=hint)
     # A bare line (0.27) means its newest release known, as an image tag does.
     if match[3] is None:
         return _version(_last_of_line(release), _last_of_line(release), wanted)

@@ -121,7 +121,6 @@ class Experts:
     bias: bool = False
     format: Format = BF16
     fixed: bool = False
-    latent: int = 0
     least: int = 0
 
 
