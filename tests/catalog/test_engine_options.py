@@ -146,7 +146,7 @@ LIVES = [
     ("swap-space", "0.6.0", "0.17.1"),
     ("num-scheduler-steps", "0.6.0", "0.10.0"),
     ("use-v2-block-manager", "0.6.0", "0.9.2"),
-    ("worker-use-ray", "0.6.0", "0.6.6"),
+    ("worker-use-ray", "0.6.0", "0.6.6.post1"),
     ("num-speculative-tokens", "0.6.0", "0.8.2"),
     ("override-generation-config", "0.7.1", None),
     ("generation-config", "0.6.6", None),

@@ -65,6 +65,7 @@ def read_model(
         id=model_id,
         family=family.__name__.rpartition(".")[2],
         architecture=name,
+        model_type=str(config.get("model_type", "")),
         source=source,
         parameters=parameters,
     )

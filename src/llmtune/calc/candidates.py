@@ -96,6 +96,8 @@ def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
         values["max-num-batched-tokens"] = policy.max_num_batched_tokens
     if request.model.quantization in words(request.engine, "quantization.deprecated"):
         values["allow-deprecated-quantization"] = True
+    if request.model.model_type in words(request.engine, "checkpoint.own_code"):
+        values["trust-remote-code"] = True
     share = _share(request)
     if share is not None:
         values["gpu-memory-utilization"] = share

@@ -17,6 +17,7 @@ SAMPLING = "override-generation-config"
 PLAIN = {  # settings that have one reason, whatever the numbers
     "allow-deprecated-quantization": "the engine wants it said: a later release will not load this checkpoint's format",
     "distributed-executor-backend": "one server over several nodes runs on Ray",
+    "trust-remote-code": "the checkpoint brings its own Python code, without which it does not load",
 }
 
 

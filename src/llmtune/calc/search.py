@@ -128,4 +128,8 @@ def _warnings(request: Request, best: Candidate) -> tuple[str, ...]:
             f"the context of {best.resolved.max_model_len} tokens is shorter than the {scenario.workload.context} that "
             "5 % of this scenario's requests reach; those will be refused"
         )
+    if any(setting.flag == "trust-remote-code" and setting.value is True for setting in best.deployment.settings):
+        warnings.append(
+            "--trust-remote-code runs Python that comes with the checkpoint: read it first, and pin it with --revision"
+        )
     return tuple(warnings)

@@ -225,6 +225,7 @@ class Model:
     unstaged: tuple[str, ...] = ()  # "embedding", "head": parts that the engine builds on every pipeline stage
     notes: tuple[str, ...] = ()
     source: str = ""
+    model_type: str = ""  # of config.json: which class reads the config
 
     @property
     def layers(self) -> int:
