@@ -26,17 +26,27 @@ OWN_CODE = {  # vLLM tests/models/registry.py: trust_remote_code of the example 
 }
 
 
-def ask(name: str, *pinned: Setting) -> Recommendation:
+def ask(
+    name: str,
+    *pinned: Setting,
+    release: str = "0.33.0",
+    scenario: str = "chat",
+    gpu: str = "h100-80gb-sxm",
+    count: int = 1,
+) -> Recommendation:
     facts = models.find(name)
     model = read_model(facts.config, facts.quantization, model_id=name)
-    hardware = Hardware(gpus.find("h100-80gb-sxm"), 1)
-    return recommend(request(model, hardware, engines.find("0.33.0"), scenarios.find("chat"), pinned))
+    hardware = Hardware(gpus.find(gpu), count)
+    return recommend(request(model, hardware, engines.find(release), scenarios.find(scenario), pinned))
+
+
+def settings_of(answer: Recommendation) -> dict[str, object]:
+    assert answer.deployment is not None
+    return {setting.flag: setting.value for setting in answer.deployment.settings}
 
 
 def trusted(answer: Recommendation) -> object:
-    assert answer.deployment is not None
-    values = {setting.flag: setting.value for setting in answer.deployment.settings}
-    return values.get("trust-remote-code")
+    return settings_of(answer).get("trust-remote-code")
 
 
 @pytest.mark.parametrize(("name", "needed"), OWN_CODE.items())
@@ -51,3 +61,31 @@ def test_the_user_may_refuse_the_checkpoints_code() -> None:
     answer = ask("XiaomiMiMo/MiMo-7B-Base", Setting("trust-remote-code", value=False))
     assert trusted(answer) is False
     assert not any("--trust-remote-code" in warning for warning in answer.warnings)
+
+
+@pytest.mark.parametrize("release", ["0.6.6", "0.8.5", "0.10.0", "0.11.2", "0.33.0"])
+def test_an_encoder_takes_whole_prompts_and_draws_no_tokens(release: str) -> None:
+    """vLLM 0.33.0 refuses 8194 tokens in steps of 8192; RoBERTa's positions, and its tokenizer, end at 8192."""
+    answer = ask("BAAI/bge-m3", release=release, scenario="summarization")
+    found = settings_of(answer)
+    assert answer.resolved is not None
+    assert not answer.resolved.chunked_prefill
+    assert found["max-model-len"] == found["max-num-batched-tokens"] == 8192
+    assert "override-generation-config" not in found
+
+
+def test_a_short_step_grows_where_prompts_are_not_cut() -> None:
+    found = settings_of(ask("BAAI/bge-m3", scenario="low-latency"))
+    assert found["max-num-batched-tokens"] == found["max-model-len"] == 3072
+    older = settings_of(ask("meta-llama/Llama-3.1-8B-Instruct", release="0.6.6", scenario="summarization"))
+    assert older["max-num-batched-tokens"] == older["max-model-len"] == 30720
+
+
+def test_float16_that_the_engine_refuses_is_replaced() -> None:
+    assert settings_of(ask("gaunernst/gemma-3-27b-it-int4-awq"))["dtype"] == "bfloat16"
+
+
+def test_stages_and_length_leave_room_for_what_lies_outside_the_budget() -> None:
+    answer = ask("Qwen/Qwen2.5-72B-Instruct-AWQ", scenario="code", gpu="t4", count=4)
+    assert answer.memory is not None
+    assert answer.memory.part("unused").bytes >= 0

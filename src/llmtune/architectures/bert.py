@@ -49,7 +49,7 @@ def describe(config: Config) -> Model:
         config,
         heads,
         [layer] * config.layers(),
-        tied_default=True,
+        tied=False,
         layer_prefix="model.encoder.layer",
         embedding=(
             *(Embedding(f"model.embeddings.{name}", rows, hidden) for name, rows in tables),

@@ -29,14 +29,15 @@ FALLBACK = 2048  # what the engine assumes, with a warning, when no key is there
 def context_lengths(config: Mapping[str, Any]) -> tuple[int, int, int | None]:
     """Longest context, the default one, and the longest of releases that multiply by the YaRN factor (to 0.29).
 
-    The default is shorter than the longest only for LongRoPE models, where the engine starts with the original length.
+    The default is shorter than the longest for LongRoPE models, where the engine starts with the original length, and
+    for RoBERTa, where it starts with the tokenizer's.
     """
     text = _text_part(config)
     lengths = [value for key in LENGTH_KEYS if isinstance(value := text.get(key), int) and value > 0]
     longest = min(lengths, default=FALLBACK)
     if isinstance(preferred := text.get("model_max_length"), int) and preferred > 0:
         longest = preferred
-    default, yarn, factor = longest, None, 1.0
+    default, yarn, factor = longest - _unused_positions(text), None, 1.0
     gemma3 = "gemma3" in str(config.get("model_type", ""))
     for rope in () if gemma3 else _ropes(text):
         kind = str(rope.get("rope_type") or rope.get("type") or "default")
@@ -49,6 +50,14 @@ def context_lengths(config: Mapping[str, Any]) -> tuple[int, int, int | None]:
         elif kind not in NOT_MULTIPLIED:
             factor = float(scale)
     return int(longest * factor), int(default * factor), yarn
+
+
+def _unused_positions(text: Mapping[str, Any]) -> int:
+    """Positions that RoBERTa leaves out: it counts from behind the padding id. Its tokenizers say the same limit."""
+    if "roberta" not in str(text.get("model_type", "")):
+        return 0
+    padding = text.get("pad_token_id")
+    return 1 + (padding if isinstance(padding, int) else 1)
 
 
 def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def describe(config: Config) -> Model:
         config,
         heads,
         [LayerGroup(modules)] + [later] * (config.layers() - 1),
-        tied_default=True,
+        tied=False,
         layer_prefix="encoder_layer.layers",
         embedding=(
             Embedding("embeddings.tok_embeddings", config.size("vocab_size"), hidden),

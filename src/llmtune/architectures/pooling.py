@@ -46,7 +46,7 @@ def describe(config: Config) -> Model:
     head: tuple[Module, ...] = tuple(module for module in model.head if not isinstance(module, Embedding))
     if name.endswith(CLASSIFIER):
         head = (*head, score(model.hidden, labels(config), "score"))
-    return replace(model, head=head)
+    return replace(model, head=head, tied=False)
 
 
 def labels(config: Config) -> int:

@@ -59,7 +59,7 @@ def chunks_prefill(basis: Basis) -> bool:
         return _chunks_v0(basis) if asked is None else asked
     if word(basis.engine, "default.chunked_prefill") == "forced":
         return True
-    return True if asked is None else asked
+    return not traits.is_encoder(basis.model) if asked is None else asked
 
 
 def batch_limits(basis: Basis, *, chunked: bool) -> Limits:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import estimate_memory
-from llmtune.calc.resolve import resolve
-from llmtune.calc.switches import words
+from llmtune.calc.resolve import NO_FLOAT16, resolve
+from llmtune.calc.switches import on, words
 from llmtune.spec.deployment import Deployment, Setting
 from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
@@ -94,17 +94,36 @@ def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
         values["kv-cache-dtype"] = kv_dtype
     if policy.max_num_batched_tokens is not None:
         values["max-num-batched-tokens"] = policy.max_num_batched_tokens
-    if request.model.quantization in words(request.engine, "quantization.deprecated"):
-        values["allow-deprecated-quantization"] = True
-    if request.model.model_type in words(request.engine, "checkpoint.own_code"):
-        values["trust-remote-code"] = True
+    values |= _demanded(request)
     share = _share(request)
     if share is not None:
         values["gpu-memory-utilization"] = share
     values["max-num-seqs"] = _bounded(ceil(request.scenario.workload.concurrency / layout.data), policy.max_num_seqs)
     first = assess(request, layout, values)
+    if _cuts_off(first, values):
+        values["max-num-batched-tokens"] = first.resolved.max_model_len
+        first = assess(request, layout, values)
     values["max-num-seqs"] = choose_seqs(request, first)
     return _within_gpu(request, layout, values)
+
+
+def _demanded(request: Request) -> dict[str, Value]:
+    """Settings without which the engine does not load this checkpoint."""
+    model, engine = request.model, request.engine
+    values: dict[str, Value] = {}
+    if model.quantization in words(engine, "quantization.deprecated"):
+        values["allow-deprecated-quantization"] = True
+    if model.model_type in words(engine, "checkpoint.own_code"):
+        values["trust-remote-code"] = True
+    if model.dtype == "float16" and model.architecture in NO_FLOAT16 and on(engine, "validity.float16_unsafe"):
+        values["dtype"] = "bfloat16"
+    return values
+
+
+def _cuts_off(candidate: Candidate, values: dict[str, Value]) -> bool:
+    """Whether prompts are not cut into steps, and the scenario's step is too small for a whole one."""
+    step = values.get("max-num-batched-tokens")
+    return isinstance(step, int) and not candidate.resolved.chunked_prefill and step < candidate.resolved.max_model_len
 
 
 def needed_length(request: Request) -> int:
@@ -153,19 +172,28 @@ def _share(request: Request) -> float | None:
 
 def _within_gpu(request: Request, layout: Layout, values: dict[str, Value]) -> Candidate:
     """Lowers what the user has not set until the plan fits: the share for what lies outside it, then the length."""
+    candidate = _beside_the_rest(request, layout, values)
+    while not candidate.starts and request.pin("max-model-len") is None:
+        shorter = _longest(request, candidate)
+        least = min(request.scenario.workload.typical, needed_length(request))
+        if not least <= shorter < candidate.resolved.max_model_len:
+            break
+        values["max-model-len"] = shorter
+        candidate = _beside_the_rest(request, layout, values)
+    return candidate
+
+
+def _beside_the_rest(request: Request, layout: Layout, values: dict[str, Value]) -> Candidate:
+    """The candidate with a share that leaves room for what lies outside it."""
     candidate = assess(request, layout, values)
-    missing = -candidate.memory.part("unused").bytes if candidate.memory.parts else 0
-    if missing > 0 and candidate.memory.kv is not None and request.pin("gpu-memory-utilization") is None:
+    for _ in range(layout.pipeline):  # with less for the cache, another stage may be the fullest
+        missing = -candidate.memory.part("unused").bytes if candidate.memory.parts else 0
+        if missing <= 0 or candidate.memory.kv is None or request.pin("gpu-memory-utilization") is not None:
+            break
         lowered = candidate.resolved.gpu_memory_utilization - missing / candidate.memory.total
         values["gpu-memory-utilization"] = round(floor(lowered / SHARE_STEP) * SHARE_STEP, 2)
         candidate = assess(request, layout, values)
-    if candidate.starts or request.pin("max-model-len") is not None:
-        return candidate
-    shorter = _longest(request, candidate)
-    if shorter < min(request.scenario.workload.typical, needed_length(request)):
-        return candidate
-    values["max-model-len"] = shorter
-    return assess(request, layout, values)
+    return candidate
 
 
 def _longest(request: Request, candidate: Candidate) -> int:

@@ -16,6 +16,7 @@ GIB = 2**30
 SAMPLING = "override-generation-config"
 PLAIN = {  # settings that have one reason, whatever the numbers
     "allow-deprecated-quantization": "the engine wants it said: a later release will not load this checkpoint's format",
+    "dtype": "the checkpoint says float16, which the engine refuses for this model: its activations overflow",
     "distributed-executor-backend": "one server over several nodes runs on Ray",
     "trust-remote-code": "the checkpoint brings its own Python code, without which it does not load",
 }
@@ -69,7 +70,11 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  #
         case "max-num-seqs":
             shared = f", {candidate.layout.data} replicas share them" if candidate.layout.data > 1 else ""
             wanted = f"{scenario.workload.concurrency} requests expected{shared}"
-            return f"{wanted}, the KV cache holds {candidate.holds:.0f} typical ones{f'; {said}' if said else ''}"
+            kv = memory.kv
+            room = f", the KV cache holds {candidate.holds:.0f} typical ones" if kv is not None and kv.groups else ""
+            return f"{wanted}{room}{f'; {said}' if said else ''}"
+        case "max-num-batched-tokens" if not candidate.resolved.chunked_prefill:
+            return "prompts are not cut into steps here, so one step must hold the longest"
         case "gpu-memory-utilization":
             return said or _share_reason(request, candidate)
         case "kv-cache-dtype":
@@ -99,7 +104,7 @@ def _length_reason(request: Request, candidate: Candidate) -> str:
     work, length = request.scenario.workload, candidate.resolved.max_model_len
     need = f"{work.prompt.p95} prompt + {work.output.p95} output tokens at the 95th percentile"
     if length < work.context:
-        limit = request.model.max_context
+        limit = request.model.default_context or request.model.max_context
         return f"{need} would need {work.context}; {'the model ends' if length >= limit else 'memory ends'} at {length}"
     said = request.scenario.reasons.get("max_model_len", "")
     return f"{need}{f'; {said}' if said else ''}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
+from llmtune.calc.runner import pools
 from llmtune.calc.settings import whole_numbers
 from llmtune.calc.switches import on, size, table, word
 
@@ -32,7 +33,7 @@ def graph_mode(basis: Basis) -> str:
     if config.get("use_cudagraph") is False:
         return "none"
     default = "full" if basis.runner == "v0" else word(basis.engine, "graphs.mode")
-    if level == OPTIMIZATION_PIECEWISE or basis.settings.text("runner") == "pooling":
+    if level == OPTIMIZATION_PIECEWISE or pools(basis.settings, basis.model):
         return "piecewise"
     if default == "full_and_piecewise" and traits.is_encoder_decoder(basis.model):
         return "full_decode_only"

@@ -170,8 +170,14 @@ def _parts(site: Site, share: Share, kv: KvCache | None, *, block_bytes: int) ->
     order = ("weights", "KV cache", "activations", "persistent buffers", "CUDA graphs", "non-torch")
     parts = [found[name] for name in order]
     left = total - sum(part.bytes for part in parts)
-    why = f"{1 - site.resolved.gpu_memory_utilization:.0%} is kept free" if left >= 0 else "missing"
+    why = _unused_why(site, left, caches=kv is None or bool(kv.groups))
     return (*parts, Part("unused", left, why, left, left))
+
+
+def _unused_why(site: Site, left: int, *, caches: bool) -> str:
+    if left < 0:
+        return "missing"
+    return f"outside the budget of {100 * site.resolved.gpu_memory_utilization:.3g}%" if caches else "no cache takes it"
 
 
 def _squeezed(found: dict[str, Part], total: int) -> Part:
@@ -194,6 +200,8 @@ def _joined(one: Part, other: Part) -> Part:
 def _kv_why(site: Site, kv: KvCache | None) -> str:
     if kv is None:
         return "too little"
+    if not kv.groups:
+        return "this model caches nothing"
     said = "as --kv-cache-memory-bytes says: " if site.resolved.kv_cache_memory is not None else ""
     return f"{said}{kv.tokens} tokens; {kv.max_concurrency:.2f} requests of {kv.max_model_len}"
 

@@ -85,7 +85,7 @@ def _with_ranks(resolved: Resolved, basis: Basis) -> Resolved:
     """How the model is split, and how many batches are then in flight."""
     settings = basis.settings
     pipeline = _parallel(settings, "pipeline")
-    ahead = schedules_ahead(settings, basis.engine, basis.runner)
+    ahead = schedules_ahead(settings, basis.model, engine=basis.engine, runner=basis.runner)
     return replace(
         resolved,
         tensor_parallel=_parallel(settings, "tensor"),

@@ -36,7 +36,7 @@ def choose_runner(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineV
     return "v2" if _takes_v2(settings, model, engine) else "v1"
 
 
-def schedules_ahead(settings: Settings, engine: EngineVersion, runner: str) -> bool:
+def schedules_ahead(settings: Settings, model: Model, *, engine: EngineVersion, runner: str) -> bool:
     """Whether async scheduling is on.
 
     Source: vLLM 0.14.0, 0.19.0 and 0.33.0 config/vllm.py::VllmConfig.__post_init__.
@@ -47,7 +47,7 @@ def schedules_ahead(settings: Settings, engine: EngineVersion, runner: str) -> b
     executor = settings.text("distributed-executor-backend")
     if executor is not None and executor not in ASYNC_EXECUTORS:
         return False
-    if not on(engine, "default.async_scheduling") or settings.text("runner") == "pooling":
+    if not on(engine, "default.async_scheduling") or pools(settings, model):
         return False
     if runner == "v2" and on(engine, "runner.async_any_method_on_v2"):
         return True
@@ -55,6 +55,11 @@ def schedules_ahead(settings: Settings, engine: EngineVersion, runner: str) -> b
     method = speculative_method(settings)
     known = method is None or method in words(engine, "runner.async_methods")
     return known and (pipeline == 1 or on(engine, "runner.async_with_pipeline"))
+
+
+def pools(settings: Settings, model: Model) -> bool:
+    """Whether it embeds or classifies instead of generating: asked for, or by the model's kind."""
+    return settings.text("runner") == "pooling" or not traits.generates(model)
 
 
 def batches_in_flight(runner: str, *, ahead: bool, pipeline_parallel: int) -> int:
@@ -117,6 +122,8 @@ def _uses_v0(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineVersio
         "kv_cache_dtype": settings.text("kv-cache-dtype") not in {None, "auto"},
         "recurrent": traits.has_state(model),
         "speculation": speculative_method(settings) not in {None, "ngram", "eagle", "eagle3"},
+        "pooling": pools(settings, model),
+        "encoder": traits.is_encoder(model),
     }
     return any(reasons[reason] for reason in words(engine, "runner.v0_for"))
 
@@ -126,7 +133,7 @@ def _takes_v2(settings: Settings, model: Model, engine: EngineVersion) -> bool:
         return False
     if on(engine, "runner.v2_all"):
         return True
-    if settings.text("runner") == "pooling" or traits.has_state(model):
+    if pools(settings, model) or traits.has_state(model):
         return False
     if model.architecture in words(engine, "runner.v2_architectures"):
         return on(engine, "runner.v2_quantized") or model.quantization is None

@@ -39,6 +39,11 @@ def generates(model: Model) -> bool:
     return model.tied or any(isinstance(module, Embedding) for module in model.head)
 
 
+def is_encoder(model: Model) -> bool:
+    """Whether every token sees every other (BERT): nothing is cached, and prompts are not cut."""
+    return not generates(model) and next(caches(model), None) is None
+
+
 def is_moe(model: Model) -> bool:
     """Whether it has routed experts."""
     return any(isinstance(module, Experts) for group in model.groups for module in group.modules)

@@ -218,7 +218,7 @@ class Model:
     state_dtype: str | None = None
     parameters: int | None = None  # published count
     layer_prefix: str = "model.layers"  # where quantisation configs find the decoder layers
-    default_context: int = 0  # what the engine takes unasked; below max_context for LongRoPE models
+    default_context: int = 0  # what the engine takes unasked; below max_context for LongRoPE and RoBERTa
     yarn_context: int | None = None  # context of releases that multiply by the YaRN factor (until 0.29)
     refusal: str | None = None  # what releases since 0.33 say of a quantisation config that they do not load
     multimodal: bool = False
