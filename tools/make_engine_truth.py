@@ -36,6 +36,9 @@ GIB = 2**30
 LENGTH = 32768  # what every row was asked for, unless its label says the model's own length
 NATIVE = "native-max-len-60GiB"
 ERROR = 120  # characters of a refusal
+OLDER_CONFIG = {  # weights of rows made before a config was mended: 108,225,039,360 parameters; 108,641,793,536 are real
+    "meta-llama/Llama-4-Scout-17B-16E-Instruct": (216450078720, 27065668736),
+}
 WRAPPED = re.compile(r"ValidationError: 1 validation error for \w+\s+Value error, |\s*\[type=value_error.*", re.DOTALL)
 STAND_IN = (
     "Can't load image processor",
@@ -130,7 +133,8 @@ GROUP = ("type", "n_layers", "page_bytes", "block_size", "max_blocks_per_request
 def _weights(row: dict[str, Any]) -> dict[str, int]:
     """Weight bytes by rank: the first rank of every pipeline stage."""
     if "weight_bytes_by_rank" in row:
-        return dict(row["weight_bytes_by_rank"])
+        found = dict(row["weight_bytes_by_rank"])
+        return {} if found.get("0") in OLDER_CONFIG.get(row["model"], ()) else found
     return {str(one["rank"]): one["bytes"] for one in row.get("weights", ())}
 
 
