@@ -36,7 +36,7 @@ GIB = 2**30
 LENGTH = 32768  # what every row was asked for, unless its label says the model's own length
 NATIVE = "native-max-len-60GiB"
 ERROR = 120  # characters of a refusal
-OLDER_CONFIG = {  # weights of rows made before a config was mended: 108,225,039,360 parameters; 108,641,793,536 are real
+OLDER_CONFIG = {  # rows made before a config was mended: 108,225,039,360 parameters, 108,641,793,536 are published
     "meta-llama/Llama-4-Scout-17B-16E-Instruct": (216450078720, 27065668736),
 }
 WRAPPED = re.compile(r"ValidationError: 1 validation error for \w+\s+Value error, |\s*\[type=value_error.*", re.DOTALL)
