@@ -28,6 +28,7 @@ from llmtune.calc.resolve import resolve
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.switches import on
 from llmtune.catalog import UnknownName, engines, gpus, models
+from llmtune.cli.found_hardware import described_gpu
 from llmtune.spec.deployment import Deployment, Setting
 from llmtune.spec.hardware import Hardware
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from llmtune.spec.deployment import Resolved
     from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.hardware import Gpu
     from llmtune.spec.memory import Memory
     from llmtune.spec.model import Model
 
@@ -95,11 +97,11 @@ def compare(row: dict[str, Any]) -> Result:
         engine = engines.find(row["release"])
     except (UnknownName, ConfigError) as error:
         return replace(empty, skipped=f"not in the catalogue: {error}".partition(".")[0])
-    gpu = gpus.find(row["gpu"])
+    gpu = _gpu(row["gpu"])
     if row["total_gib"]:
         gpu = replace(gpu, total_memory=int(row["total_gib"] * GIB))
     settings = tuple(Setting(flag, value) for flag, value in row["settings"].items() if flag != "quantization")
-    deployment = Deployment(row["model"], settings)
+    deployment = Deployment(row["model"], settings, row.get("environment", {}))
     hardware = Hardware(gpu, max(row["count"] or 1, 1))
     resolved = resolve(deployment, model, hardware, engine)
     memory = estimate_memory(deployment, model, resolved, hardware, engine)
@@ -109,9 +111,20 @@ def compare(row: dict[str, Any]) -> Result:
     return replace(empty, predicted=_predicted(memory, model, resolved, engine, hardware=hardware), interval=interval)
 
 
+def _gpu(found: str | dict[str, Any]) -> Gpu:
+    """A GPU of the catalogue, or a card of which only the compute capability is known."""
+    if isinstance(found, str):
+        return gpus.find(found)
+    major, minor = found["compute_capability"]
+    return described_gpu("a card", total_memory=0, capability=(major, minor), source="the log")
+
+
 def _model(row: dict[str, Any]) -> Model:
     facts = models.find(row["model"])
-    model = read_model(facts.config, facts.quantization, model_id=facts.id, source=facts.source)
+    config, quantization = facts.config, facts.quantization
+    if "quantization_config" in row:
+        config, quantization = {**config, "quantization_config": row["quantization_config"]}, None
+    model = read_model(config, quantization, model_id=facts.id, source=facts.source)
     method = row["settings"].get("quantization")
     return quantize_online(model, method) if method and model.quantization is None else model
 

@@ -11,9 +11,9 @@ import json
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from llmtune.calc.activations import HIDDEN_COPIES, MIB, RUNNER_V2_SAMPLER, SAMPLER_SCRATCH
+from llmtune.calc.activations import HIDDEN_COPIES, WARMED_SAMPLER
 from llmtune.calc.cuda_graphs import PER_LAYER_AND_GRAPH, POOL
-from llmtune.calc.non_torch import CONTEXT, KERNELS
+from llmtune.calc.non_torch import CAPTURING, CONTEXT
 from llmtune.calc.persistent import SLOT_BYTES
 from llmtune.catalog import models
 
@@ -98,16 +98,15 @@ def _estimates(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, A
     seqs, tokens = (int(settings[flag]["value"]) for flag in ("max-num-seqs", "max-num-batched-tokens"))
     hidden, inner, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     vocab, rows = config["vocab_size"], min(seqs, tokens)
-    entry, copies = int(RUNNER_V2_SAMPLER.value), int(HIDDEN_COPIES.value)
+    entry, copies = int(WARMED_SAMPLER.value), int(HIDDEN_COPIES.value)
     forward = B * tokens * (copies * hidden + 3 * inner)
-    scratch = int(SAMPLER_SCRATCH.value)
-    sampling = rows * vocab * entry + B * tokens * hidden + scratch
+    sampling = rows * vocab * entry + B * tokens * hidden
     sheet.say(
         f"**2. Activations.** T = {tokens} tokens in a step and S = {seqs} requests are the engine's defaults for this "
         "GPU. The larger of the two phases counts.",
     )
     sheet.step("forward pass", f"{B} x {tokens} x ({copies} x {hidden} + 3 x {inner})", forward, "B")
-    expression = f"{rows} x {vocab} x {entry} + {B} x {tokens} x {hidden} + {scratch // MIB} MiB"
+    expression = f"{rows} x {vocab} x {entry} + {B} x {tokens} x {hidden}"
     sheet.step("sampling", expression, sampling, "B")
     peak = max(forward, sampling)
     sheet.step("activations", "the larger one", peak, "B")
@@ -116,9 +115,9 @@ def _estimates(sheet: Sheet, config: Mapping[str, int], estimate: Mapping[str, A
     _check("persistent buffers", persistent, per_gpu["persistent_bytes"])
     graphs = _graphs(sheet, layers, seqs=seqs, tokens=tokens)
     _check("CUDA graphs", graphs, per_gpu["cuda_graph_bytes"])
-    kernels, context = int(KERNELS.value), int(CONTEXT.value)
+    kernels, context = int(CAPTURING.value), int(CONTEXT.value)
     sheet.say("**5. Non-torch.** Both numbers were measured; only the first is charged to the budget.")
-    sheet.step("kernels' work space", f"{KERNELS.value / GIB:.2f} GiB", kernels, "B")
+    sheet.step("kernels' work space", f"{CAPTURING.value / GIB:.2f} GiB", kernels, "B")
     sheet.step("CUDA context", f"{CONTEXT.value / GIB:.2f} GiB", context, "B")
     _check("non-torch", kernels + context, per_gpu["non_torch_bytes"])
     return peak + persistent + graphs + kernels

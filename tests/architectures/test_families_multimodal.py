@@ -222,7 +222,7 @@ def test_a_compressed_checkpoint_leaves_kimis_tower_in_16_bit() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"architectures": ["MllamaForConditionalGeneration"]}, "is not known"),
+        ({"architectures": ["Florence2ForConditionalGeneration"]}, "is not known"),
         ({"architectures": ["MiniCPMV"], "version": 2.0}, "MiniCPM-V 2.0"),
         ({"architectures": ["Step3p5ForCausalLM"], "layer_types": ["full_attention"]}, "names 1 of 2 layers"),
         ({"architectures": ["LlavaForConditionalGeneration"], "text_config": {"model_type": "odd"}}, "text_config"),

@@ -26,8 +26,6 @@ REFUSALS = 15  # looked into: finding ways out tries many deployments
 # Facts are in the catalogue, but no family module describes them yet: refused by name (docs/concepts/memory.md).
 UNREADABLE = {
     "deepseek-ai/DeepSeek-V4.1-Flash",
-    "meta-llama/Llama-3.2-11B-Vision",
-    "meta-llama/Llama-3.2-11B-Vision-Instruct",
 }
 
 

@@ -30,23 +30,25 @@ def describe(config: Config) -> Model:
     for depth in range(config.layers()):
         ratio = int(ratios[depth])
         modules = (
-            *_attention(config),
+            *latent_attention(config),
             *_compression(config, ratio),
-            *_moe(config, depth),
-            *_hyper(config),
+            *routed_experts(config, depth),
+            *hyper_connections(config),
             *layer_norms(hidden, "attn_norm", "ffn_norm"),
         )
         layers.append(LayerGroup(modules, _caches(config, ratio)))
-    head = Vector("model.hc_head", _streams(config), _streams(config) * hidden + 1, bytes=4)
+    head = Vector("model.hc_head", streams(config), streams(config) * hidden + 1, bytes=4)
     model = decoder(config, heads, layers)
     return replace(model, head=(head, *model.head))
 
 
-def _streams(config: Config) -> int:
+def streams(config: Config) -> int:
+    """How many residual streams there are."""
     return config.size("hc_mult", default=4)
 
 
-def _attention(config: Config) -> tuple[Module, ...]:
+def latent_attention(config: Config) -> tuple[Module, ...]:
+    """Attention over latents, without what compresses them."""
     hidden, heads = config.size("hidden_size"), config.size("num_attention_heads")
     dim, q_lora = config.size("head_dim"), config.size("q_lora_rank")
     groups, o_lora = config.size("o_groups"), config.size("o_lora_rank")
@@ -86,7 +88,8 @@ def _compressor(config: Config, name: str, dim: int, ratio: int) -> tuple[Module
     )
 
 
-def _moe(config: Config, depth: int) -> tuple[Module, ...]:
+def routed_experts(config: Config, depth: int) -> tuple[Module, ...]:
+    """Router, experts and shared experts; the first layers route by token."""
     hidden, count = config.size("hidden_size"), config.size("n_routed_experts")
     width, shared = config.size("moe_intermediate_size"), config.size("n_shared_experts", default=0)
     hashed = depth < config.size("num_hash_layers", default=0)
@@ -100,11 +103,11 @@ def _moe(config: Config, depth: int) -> tuple[Module, ...]:
     )
 
 
-def _hyper(config: Config) -> tuple[Module, ...]:
+def hyper_connections(config: Config) -> tuple[Module, ...]:
     """Hyper-connections around attention and feed-forward, in 32 bit."""
-    streams = _streams(config)
-    rows = streams * (streams + 2)
-    return (Vector("hc", 2, rows * (streams * config.size("hidden_size") + 1) + 3, bytes=4),)
+    count = streams(config)
+    rows = count * (count + 2)
+    return (Vector("hc", 2, rows * (count * config.size("hidden_size") + 1) + 3, bytes=4),)
 
 
 def _caches(config: Config, ratio: int) -> tuple[Cache, ...]:

@@ -53,7 +53,7 @@ def apply(model: Model, quantization: Quantization) -> Model:
     for depth, number in enumerate(model.pattern):
         prefix = f"{model.layer_prefix}.{depth}."
         group = model.groups[number]
-        layers.append(LayerGroup(_formatted(group.modules, quantization, prefix), group.caches))
+        layers.append(replace(group, modules=_formatted(group.modules, quantization, prefix)))
     groups, pattern = pattern_of(layers)
     return replace(
         model,

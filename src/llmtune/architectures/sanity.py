@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DTYPES = {"half": "float16", "float": "float32", "float16": "float16", "float32": "float32", "bfloat16": "bfloat16"}
 NEVER_ZERO = ("kv_heads", "heads", "head_dim", "window", "chunk", "ratio", "lora_rank")  # of a cache, where it has them
-RATIOS = (4, 128)  # of a DeepSeek-V4 compressor
+RATIOS = (2, 4, 128)  # of a DeepSeek-V4 or V4.1 compressor
 
 
 def dtype_of(name: str) -> str:
@@ -50,7 +50,7 @@ def check(model: Model) -> None:
             raise ConfigError(f"config.json: the {name} must lie in 1..{LARGEST}, not {size:g}")
     for cache in caches:
         if isinstance(cache, CompressorState) and cache.ratio not in RATIOS:
-            raise ConfigError(f"config.json: a compression ratio must be 4 or 128, not {cache.ratio}")
+            raise ConfigError(f"config.json: a compression ratio must be 2, 4 or 128, not {cache.ratio}")
     layers = (module for group in model.groups for module in group.modules)
     for module in (*layers, *model.embedding, *model.head, *model.towers):
         _check_format(getattr(module, "format", None))

@@ -39,6 +39,7 @@ def describe(config: Config) -> Model:
         intermediate=config.size("decoder_ffn_dim"),
         layer_prefix="model.decoder.layers",
         multimodal=True,
+        encoder_tokens=config.size("max_source_positions", default=1500),
         embedding=(
             Embedding("model.decoder.embed_tokens", vocab, hidden, sharded=False, padded=False),
             Vector("model.decoder.embed_positions", positions, hidden),

@@ -7,6 +7,7 @@ b is the bytes of the model's dtype, H its hidden size, V its vocabulary.
     forward = b T (4 H + widest layer)        widest: inputs and outputs of the layer's widest block on this rank
     sampler = R V s + b T H                   s bytes for every row and vocabulary entry; not shrunk by TP
     encoder = b P (2 H_v + widest tower layer)
+              P tokens of one item for each of S requests, and what the encoder keeps, where v0 has an encoder-decoder
 
 Fitted on 66 start-ups of 0.7.3 to 0.19.0 (27 of them distinct); how exact it is, ``benchmarks/startups.py`` prints.
 Source: vLLM 0.33.0 v1/worker/gpu_model_runner.py and v1/worker/gpu/model_runner.py::profile_run.
@@ -52,9 +53,19 @@ TRITON_SAMPLER = Constant(
 FLASHINFER_SAMPLER = Constant(
     14, 10, 16, "B per row and vocabulary entry", "as the Triton sampler, not measured; logits 2 + 4, probabilities 4"
 )
-RUNNER_V2_SAMPLER = Constant(
+WARMED_SAMPLER = Constant(
     12, 10, 15, "B per row and vocabulary entry",
-    "v1/worker/gpu/sample/sampler.py: logits 2, their 32-bit copy 4, processed logits 4, scratch 2; not measured",
+    "0.33.0 v1/worker/gpu/model_runner.py::_dummy_sampler_run with every feature on: logits 2, their 32-bit copy 4, "
+    "probabilities 4, scratch 2; not measured",
+)  # fmt: skip
+COPYING_SAMPLER = Constant(
+    6, 6, 8, "B per row and vocabulary entry",
+    "0.24.0 v1/worker/gpu/sample/sampler.py::apply_sampling_params: logits 2, their 32-bit copy 4; not measured",
+)  # fmt: skip
+PLAIN_SAMPLER = Constant(
+    2, 2, 4, "B per row and vocabulary entry",
+    "0.28.0 v1/worker/gpu/sample/sampler.py: without a parameter set the logits are sampled as they are; Qwen3-0.6B, "
+    "R 1,024, 0.27.1: 0.26 GiB measured, 0.30 with 2",
 )  # fmt: skip
 SAMPLER_SCRATCH = Constant(
     48 * MIB, 30 * MIB, 70 * MIB, "B", "what is left of the same 24 start-ups after the terms above: 42 to 65 MB"
@@ -62,6 +73,12 @@ SAMPLER_SCRATCH = Constant(
 ENCODER_PATCHES = Constant(
     4, 1, 4, "patches per encoded token", "merge of 2 x 2 patches, the most common; models without merging have 1"
 )
+ENCODED = Constant(
+    1, 0.9, 1.1, "of the tensors alive in an encoder's widest layer",
+    "Llama-3.2-11B-Vision, S 128, 0.6.6: 36.63 GiB measured, 35.21 with 1 (that release has the pixels twice: 36.35); "
+    "counted in mllama.py::MllamaVisionModel.forward",
+)  # fmt: skip
+DRAFT_LOGITS = 6  # B per row, draft and vocabulary entry: logits 2 and their 32-bit copy 4
 WIDE_DTYPES = frozenset({"float32"})
 LATENT_CONTEXT = 65_536  # tokens of the up-projected context chunk; layers/attention/mla_attention.py
 LATENT_BLOCK = 64  # tokens, the usual block of latent attention
@@ -138,10 +155,26 @@ def sampler(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineVersion
     total += exactly(size * resolved.max_num_batched_tokens * model.hidden) + _encoder_cache(model, resolved)
     if constant is TRITON_SAMPLER:
         total += exactly((gpu.multiprocessors or ASSUMED_PROCESSORS) * model.vocab * 4)
-    if constant is not SORTING_SAMPLER:
+    if resolved.runner != "v2" and constant is not SORTING_SAMPLER:
         total += times(SAMPLER_SCRATCH, 1)
-    drafts = resolved.speculative_tokens * entries * 6  # logits of the drafts, which the profile run does not see
-    return Range(total.bytes, total.low, total.high + drafts)
+    return total
+
+
+def after_profile(model: Model, resolved: Resolved, *, engine: EngineVersion) -> int:
+    """Bytes that sampling takes with every feature on, and that the profile run of this release does not see.
+
+    Runner v2 samples without parameters while it profiles (to 0.32), and with all of them when it warms up, after the
+    KV cache has been allocated; so do the first requests that ask for them. Drafts' logits come on top.
+    Source: vLLM 0.28.0 v1/worker/gpu/warmup.py::warmup_kernels, 0.33.0 v1/worker/gpu/model_runner.py.
+    """
+    if not traits.generates(model):
+        return 0
+    rows = min(resolved.max_num_seqs, resolved.max_num_batched_tokens)
+    entries = rows * model.vocab
+    drafts = resolved.speculative_tokens * entries * DRAFT_LOGITS
+    seen = _sampler_constant(resolved, engine)
+    full = WARMED_SAMPLER if resolved.runner == "v2" else seen
+    return int((full.value - seen.value) * entries) + drafts
 
 
 def encoder(model: Model, resolved: Resolved) -> Range:
@@ -153,6 +186,9 @@ def encoder(model: Model, resolved: Resolved) -> Range:
     ranks = 1 if resolved.mm_encoder_tp_mode == "data" else resolved.tensor_parallel
     hidden = max(module.size for module in linears if module.shard is Shard.ROW) if _has_rows(linears) else 0
     width = 2 * hidden + _widest(linears, ranks)
+    encoded = _encoded_for_all(model, resolved)
+    if encoded:
+        return times(ENCODED, element_bytes(resolved) * encoded * (width + model.encoder_width))
     tokens = resolved.max_num_batched_tokens
     return times(ENCODER_PATCHES, element_bytes(resolved) * tokens * width) + _encoder_cache(model, resolved)
 
@@ -171,7 +207,8 @@ def _received(model: Model, resolved: Resolved, stage: Stage) -> Range:
 
 def _sampler_constant(resolved: Resolved, engine: EngineVersion) -> Constant:
     if resolved.runner == "v2":
-        return RUNNER_V2_SAMPLER
+        kinds = {"copied": COPYING_SAMPLER, "plain": PLAIN_SAMPLER, "warmed": WARMED_SAMPLER}
+        return kinds[word(engine, "memory.v2_sampler")]
     kinds = {"sort": SORTING_SAMPLER, "triton": TRITON_SAMPLER, "flashinfer": FLASHINFER_SAMPLER}
     return kinds[word(engine, "memory.sampler")]
 
@@ -180,7 +217,16 @@ def _encoder_cache(model: Model, resolved: Resolved) -> Range:
     """What the encoder made stays until the language model has read it."""
     if not model.multimodal or resolved.language_model_only:
         return NOTHING
-    return exactly(element_bytes(resolved) * resolved.max_num_batched_tokens * model.hidden)
+    tokens = _encoded_for_all(model, resolved) or resolved.max_num_batched_tokens
+    return exactly(element_bytes(resolved) * tokens * model.hidden)
+
+
+def _encoded_for_all(model: Model, resolved: Resolved) -> int:
+    """Tokens that v0 encodes for its profile run of an encoder-decoder: the largest item for each of S requests.
+
+    Source: vLLM 0.8.5 worker/enc_dec_model_runner.py::EncoderDecoderModelRunner.profile_run.
+    """
+    return resolved.max_num_seqs * model.encoder_tokens if resolved.runner == "v0" else 0
 
 
 def _latent_context(model: Model, resolved: Resolved) -> int:

@@ -111,6 +111,8 @@ BACKENDS = {
         Backend("COMPRESSOR", multiple=1),
         Backend("DEEPSEEK_V32_INDEXER", exact=(64,)),
         Backend("DEEPSEEK_V4_INDEXER", exact=(256,)),
+        Backend("DEEPSEEK_V41_SM90", exact=(64,)),
+        Backend("DEEPSEEK_V41", exact=(128,)),
         Backend("MINIMAX_M3_SPARSE_INDEXER", exact=(128,)),
     )
 }
@@ -120,7 +122,7 @@ def choose_backend(cache: Cache, site: Site) -> Backend | Failure | None:
     """The backend of one cache, the engine's refusal, or None for recurrent states (they have no attention)."""
     if isinstance(cache, StateSpace):
         return None
-    own = _own_backend(cache)
+    own = _own_backend(cache, site)
     if own is not None:
         return BACKENDS[own]
     order = _latent_order(cache, site) if isinstance(cache, Latent) else _plain_order(cache, site)
@@ -153,10 +155,16 @@ def _preferred(backend: Backend, widest_head: int, site: Site) -> int:
     return DEFAULT_BLOCK if backend.accepts(DEFAULT_BLOCK) else backend.smallest
 
 
-def _own_backend(cache: Cache) -> str | None:
-    """The backend of caches that only one model family has, and that it picks itself."""
+def _own_backend(cache: Cache, site: Site) -> str | None:
+    """The backend of caches that only one model family has, and that it picks itself.
+
+    DeepSeek-V4.1's indexers and kernels, whatever their name, read blocks of one size on Hopper and of another elsewhere
+    (v1/attention/backends/mla/indexer.py::DeepseekV41IndexerBackend, models/deepseek_v41/sparse_mla.py).
+    """
     name: str | None = None
     match cache:
+        case CompressedLatent(ratio=1 | 2) | Indexer(ratio=2):
+            name = "DEEPSEEK_V41_SM90" if site.major == HOPPER else "DEEPSEEK_V41"
         case CompressorState():
             name = "COMPRESSOR"
         case WindowLatent():

@@ -17,6 +17,7 @@ from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import NO_FLOAT16, resolve
+from llmtune.calc.sharing import highest_share
 from llmtune.calc.switches import on, words
 from llmtune.spec.deployment import Deployment, Setting
 from llmtune.spec.memory import Failure
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 LENGTH_STEP = 1024  # lengths are rounded up to this: nobody reads 3,917 in a config
 SEQS_STEP = 8  # CUDA graphs are captured at multiples of 8
 SHARE_STEP = 0.01
-STARTING_PROCESS = 600 << 20  # bytes a CUDA context takes before the engine looks at free memory (0.3-0.6 GiB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
     if policy.max_num_batched_tokens is not None:
         values["max-num-batched-tokens"] = policy.max_num_batched_tokens
     values |= _demanded(request)
-    share = _share(request)
+    share = choose_share(request, layout)
     if share is not None:
         values["gpu-memory-utilization"] = share
     values["max-num-seqs"] = _bounded(ceil(request.scenario.workload.concurrency / layout.data), policy.max_num_seqs)
@@ -155,19 +155,29 @@ def _bounded(count: int, bounds: tuple[int, int]) -> int:
     return max(low, min(high, stepped))
 
 
-def _share(request: Request) -> float | None:
+def choose_share(request: Request, layout: Layout) -> float | None:
     """Utilisation to set, None to keep the engine's default."""
-    if request.pin("gpu-memory-utilization") is not None or request.pin("kv-cache-memory-bytes") is not None:
+    if request.pin("gpu-memory-utilization") is not None:
         return None
     policy = request.scenario.policy
     default = float(str(request.engine.behaviour["default.gpu_memory_utilization"]))
     wanted = policy.gpu_memory_utilization if policy.gpu_memory_utilization is not None else default
-    bounds = [wanted, 1 - policy.headroom]
-    hardware = request.hardware
-    if hardware.free_memory is not None:
-        bounds.append((hardware.free_memory - STARTING_PROCESS) / hardware.gpu.total_memory)
+    free = share_that_is_free(request, layout)
+    bounds = [wanted, 1 - policy.headroom, *(() if free is None else (free,))]
+    if request.pin("kv-cache-memory-bytes") is not None:  # then the share sizes nothing, but must be free all the same
+        bounds = [default, default if free is None else free]
     share = max(SHARE_STEP, floor(round(min(bounds) / SHARE_STEP, 6)) * SHARE_STEP)
     return None if share == default else round(share, 2)
+
+
+def share_that_is_free(request: Request, layout: Layout) -> float | None:
+    """Up to which utilisation the budget is free when the engine looks; None where nothing bounds it."""
+    hardware = request.hardware
+    if hardware.free_memory is None and not hardware.gpu.integrated:
+        return None
+    settings = (Setting(*pair) for pair in _layout_settings(layout, request).items())
+    bare = Deployment(request.model.id, (*settings, *request.pinned))
+    return highest_share(resolve(bare, request.model, hardware, request.engine), hardware, request.engine)
 
 
 def _within_gpu(request: Request, layout: Layout, values: dict[str, Value]) -> Candidate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llmtune.spec.record import dataclass
 
 
@@ -9,7 +11,8 @@ from llmtune.spec.record import dataclass
 class Constant:
     """``value`` in ``unit``; the truth is expected between ``low`` and ``high``. ``evidence`` says why.
 
-    No constant stands for one model: what differs between models is in the formula.
+    No constant stands for one model: what differs between models is in the formula. ``observed`` has the value that
+    each source of start-ups gives by itself, and ``prior`` what would be assumed without any: value, low, high.
     """
 
     value: float
@@ -17,6 +20,22 @@ class Constant:
     high: float
     unit: str
     evidence: str
+    observed: tuple[tuple[str, float], ...] = ()
+    prior: tuple[float, float, float] | None = None
+
+    def without(self, source: str) -> Constant:
+        """The constant as it would be had a source not been seen: the median of the others, else the prior.
+
+        >>> Constant(0.25, 0.1, 0.5, "GiB", "fit", (("a", 0.25), ("b", 0.2)), (0.2, 0.0, 1.0)).without("a").value
+        0.2
+        """
+        others = sorted(value for name, value in self.observed if name != source)
+        if len(others) == len(self.observed):
+            return self
+        if others:
+            return replace(self, value=others[len(others) // 2])
+        value, low, high = self.prior or (self.value, self.low, self.high)
+        return replace(self, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.calc.sharing import charges_others, highest_share, taken_by_others, taken_by_server
 from llmtune.calc.traits import generates, is_moe
 from llmtune.spec.deployment import Setting
 from llmtune.spec.recommendation import Reason
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from llmtune.spec.deployment import Deployment, Value
 
 GIB = 2**30
+NEARLY_ALL = 0.98  # share of free memory from which nobody else is worth a word
 SAMPLING = "override-generation-config"
 PLAIN = {  # settings that have one reason, whatever the numbers
     "allow-deprecated-quantization": "the engine wants it said: a later release will not load this checkpoint's format",
@@ -76,7 +78,7 @@ def _reason(setting: Setting, request: Request, candidate: Candidate) -> str:  #
         case "max-num-batched-tokens" if not candidate.resolved.chunked_prefill:
             return "prompts are not cut into steps here, so one step must hold the longest"
         case "gpu-memory-utilization":
-            return said or _share_reason(request, candidate)
+            return _free_reason(request, candidate) or said or _share_reason(request, candidate)
         case "kv-cache-dtype":
             expected = scenario.workload.concurrency
             return f"8 bit holds {candidate.holds:.0f} typical requests, 16 bit about half; {expected} are expected"
@@ -110,9 +112,30 @@ def _length_reason(request: Request, candidate: Candidate) -> str:
     return f"{need}{f'; {said}' if said else ''}"
 
 
+def _free_reason(request: Request, candidate: Candidate) -> str:
+    """Where others hold memory and that decides the share: how much is free. Otherwise nothing."""
+    hardware, share = request.hardware, candidate.resolved.gpu_memory_utilization
+    highest = highest_share(candidate.resolved, hardware, request.engine)
+    total = hardware.gpu.total_memory
+    if highest is None or share < highest - 0.02 or taken_by_others(hardware).high < (1 - NEARLY_ALL) * total:
+        return ""
+    server = taken_by_server(candidate.resolved, hardware, request.engine).bytes / GIB
+    before = f"{server:.1f} GiB of that are gone before the engine compares them with its budget"
+    if hardware.gpu_share is not None:
+        return f"this server may use {hardware.gpu_share * total / GIB:.1f} of {total / GIB:.1f} GiB; {before}"
+    if hardware.free_memory is not None:
+        return f"{hardware.free_memory / GIB:.1f} GiB are free, others hold the rest; {before}"
+    free = (total - taken_by_others(hardware).high) / GIB
+    return f"the system uses the same memory: {free:.1f} of {total / GIB:.1f} GiB are counted on; {before}"
+
+
 def _share_reason(request: Request, candidate: Candidate) -> str:
     hardware, share = request.hardware, candidate.resolved.gpu_memory_utilization
-    if hardware.free_memory is not None and hardware.free_memory < hardware.gpu.total_memory * 0.98:
-        return f"{hardware.free_memory / GIB:.1f} GiB are free now; the rest belongs to other processes"
-    outside = (1 - share) * hardware.gpu.total_memory / GIB
-    return f"leaves {outside:.1f} GiB for the CUDA context, graphs and headroom"
+    total, others = hardware.gpu.total_memory, taken_by_others(hardware).bytes
+    rest = f"{(1 - share) * total / GIB:.1f} GiB for the CUDA context, graphs and headroom"
+    if others < (1 - NEARLY_ALL) * total:
+        return f"leaves {rest}"
+    if charges_others(candidate.resolved, request.engine):
+        return f"of all that is in use, the {others / GIB:.1f} GiB of others included; leaves {rest}"
+    rest = f"{((1 - share) * total - others) / GIB:.1f} GiB for the CUDA context, graphs and headroom"
+    return f"leaves {others / GIB:.1f} GiB to others and {rest}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmtune.calc import traits
 from llmtune.calc.runner import pools
 from llmtune.calc.settings import whole_numbers
-from llmtune.calc.switches import on, size, table, word
+from llmtune.calc.switches import on, size, table, word, words
 
 if TYPE_CHECKING:
     from llmtune.calc.batching import Basis
@@ -26,7 +26,8 @@ def graph_mode(basis: Basis) -> str:
     config = basis.settings.mapping("compilation-config")
     level = basis.settings.integer("optimization-level")
     asked = config.get("cudagraph_mode")
-    if basis.settings.flag("enforce-eager") or level == OPTIMIZATION_NONE:
+    eager = basis.model.architecture in words(basis.engine, "graphs.eager_architectures")
+    if eager or basis.settings.flag("enforce-eager") or level == OPTIMIZATION_NONE:
         return "none"
     if isinstance(asked, str):
         return asked.lower()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.kv_pool import Pool, describe_pool
 from llmtune.calc.kv_refusals import NO_FIT, NO_MEMORY, too_long, too_long_in_tokens, too_many_requests
-from llmtune.calc.kv_specs import CHUNKED, CROSS, FULL, LATENT, STATE, WINDOW, WINDOW_LATENT
+from llmtune.calc.kv_specs import CHUNKED, CROSS, FULL, LATENT, RING, STATE, WINDOW, WINDOW_LATENT
 from llmtune.calc.switches import on, word
 from llmtune.spec.memory import Failure, KvCache, KvGroup
 
@@ -33,6 +33,7 @@ ENGINE_TYPES = {
     CHUNKED: "ChunkedLocalAttentionSpec",
     CROSS: "CrossAttentionSpec",
     STATE: "MambaSpec",
+    RING: "CircularBufferSpec",
 }
 MIXED_TYPE = "UniformTypeKVCacheSpecs"
 FULL_GRAPHS = frozenset({"full", "full_decode_only", "full_and_piecewise"})
@@ -63,7 +64,8 @@ def plan_in_pool(
         length = pool.longest(usable, length)
         if length <= 0:
             return Failure("kv_cache", NO_FIT)
-    refusal = _refuse(pool, usable, length, engine=engine)
+    in_tokens = resolved.runner == "v0" or word(engine, "kv.refusal") == "tokens"
+    refusal = _refuse(pool, usable, length, in_tokens=in_tokens)
     return refusal if refusal is not None else _describe(pool, memory, length, engine=engine)
 
 
@@ -105,7 +107,7 @@ def _usable(pool: Pool, memory: Sequence[int], engine: EngineVersion) -> list[in
     return [stage - block for stage, block in zip(memory, pool.block_bytes, strict=True)]
 
 
-def _refuse(pool: Pool, usable: Sequence[int], length: int, *, engine: EngineVersion) -> Failure | None:
+def _refuse(pool: Pool, usable: Sequence[int], length: int, *, in_tokens: bool) -> Failure | None:
     """The refusal of the first stage on which one request does not fit."""
     blocks = pool.request_blocks(length)
     for memory, block in zip(usable, pool.block_bytes, strict=True):
@@ -115,7 +117,7 @@ def _refuse(pool: Pool, usable: Sequence[int], length: int, *, engine: EngineVer
             return Failure("kv_cache", NO_MEMORY)
         if blocks * block <= memory:
             continue
-        if word(engine, "kv.refusal") == "tokens":
+        if in_tokens:
             tokens = memory // block * pool.groups[0].spec.block_size
             return Failure("kv_cache", too_long_in_tokens(length, tokens))
         longest = pool.longest_within(memory // block, length)
@@ -128,7 +130,8 @@ def _describe(pool: Pool, memory: Sequence[int], length: int, *, engine: EngineV
     num_blocks = min(stage // block for stage, block in zip(memory, pool.block_bytes, strict=True) if block)
     groups = tuple(_describe_group(pool, group, length) for group in pool.groups)
     blocks = sum(group.blocks_per_request for group in groups)
-    smallest = min(group.block_size for group in groups)
+    cached = [group.spec.block_size for group in pool.groups if group.spec.cached]
+    smallest = min(cached or [group.block_size for group in groups])
     concurrency = num_blocks / blocks
     tokens = int(concurrency * length)
     if word(engine, "kv.tokens") == "blocks":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.calc.kv_specs import STATE, WINDOW, WINDOW_LATENT
+from llmtune.calc.kv_specs import RING, STATE, WINDOW, WINDOW_LATENT
 from llmtune.calc.kv_strands import Group, Strand, is_one_type, share
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _is_balanced(bucket: Bucket) -> bool:
 def _is_state(bucket: Bucket, repeats: int) -> bool:
     """Whether a bucket may be cut down to one layer a group: states, and windows when nothing else repeats."""
     kind = bucket[0].spec.kind
-    return kind == STATE or (not repeats and kind in {WINDOW, WINDOW_LATENT})
+    return kind in {STATE, RING} or (not repeats and kind in {WINDOW, WINDOW_LATENT})
 
 
 def _pieces(bucket: Bucket, repeats: int, *, finest: bool = False) -> int:

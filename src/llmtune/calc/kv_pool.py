@@ -9,15 +9,16 @@ specs in ``v1/kv_cache_interface.py``.
 from __future__ import annotations
 
 from collections import Counter
+from math import lcm
 from typing import TYPE_CHECKING
 
 from llmtune.calc.kv_groups import Grouping, group_layers
-from llmtune.calc.kv_specs import CHUNKED, CROSS, STATE, WINDOW, WINDOW_LATENT, LayerSpec, layer_specs
+from llmtune.calc.kv_specs import CHUNKED, CROSS, RING, STATE, WINDOW, WINDOW_LATENT, LayerSpec, layer_specs
 from llmtune.calc.kv_strands import Group, Strand
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.switches import on, ratio
 from llmtune.spec.memory import Failure
-from llmtune.spec.model import ChunkedLocal, Indexer
+from llmtune.spec.model import ChunkedLocal, CrossAttention, FullAttention, Indexer
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from llmtune.spec.model import Cache, Model
 
 WINDOW_UNDER_DCP = "DCP not support sliding window."
+PARTED = (
+    "Compressed-KV source {} not found on this rank; PP splits inside a v4.1 kv-sharing group are not supported."
+)
 WINDOWS = frozenset({WINDOW, WINDOW_LATENT})
 
 
@@ -78,7 +82,7 @@ class Pool:
             tokens = min(spec.window + self.in_flight, length)
         elif spec.kind == CROSS:
             tokens = self.encoder_tokens
-        elif spec.kind == STATE:
+        elif spec.kind in {STATE, RING}:
             tokens, extra = (length if spec.every_block else 0), spec.blocks
         return blocks_for(tokens, spec.block_size) + extra
 
@@ -93,6 +97,9 @@ def describe_pool(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineV
     dcp = resolved.decode_context_parallel
     if dcp > 1 and any(spec.kind in WINDOWS for spec in specs.values()):
         return Failure("invalid", WINDOW_UNDER_DCP)
+    parted = _parted_from_source(model, resolved)
+    if parted is not None:
+        return parted
     groups = group_layers(_strands(counts, specs), _grouping(caches, resolved, engine))
     if isinstance(groups, Failure):
         return groups
@@ -100,11 +107,28 @@ def describe_pool(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineV
     batches = resolved.max_concurrent_batches if on(engine, "kv.windows_hold_batches") else 1
     return Pool(
         groups=groups,
-        block_bytes=tuple(max((group.block_bytes(stage) for group in groups), default=0) for stage in stages),
+        block_bytes=tuple(_block_bytes(groups, stage) for stage in stages),
         in_flight=batches * resolved.max_num_batched_tokens,
         encoder_tokens=resolved.max_num_batched_tokens,
         context_parallel=dcp,
     )
+
+
+def _block_bytes(groups: Sequence[Group], stage: int) -> int:
+    """What a block costs on a stage: the widest group's pages, padded to what every layer wants of the distance."""
+    widest = max((group.block_bytes(stage) for group in groups), default=0)
+    stride = lcm(*(member.spec.stride for group in groups for member in group.members))
+    return -(-widest // stride) * stride
+
+
+def _parted_from_source(model: Model, resolved: Resolved) -> Failure | None:
+    """Layers that read another layer's cache must stand on its stage (models/deepseek_v41/attention.py)."""
+    for stage in stage_layers(model.layers, resolved.pipeline_parallel):
+        for layer in stage:
+            source = model.groups[model.pattern[layer]].source
+            if source is not None and source < stage.start:
+                return Failure("invalid", PARTED.format(f"{model.layer_prefix}.{source}.attn"))
+    return None
 
 
 def _count_caches(model: Model, resolved: Resolved) -> dict[Cache, tuple[int, ...]]:
@@ -117,10 +141,21 @@ def _count_caches(model: Model, resolved: Resolved) -> dict[Cache, tuple[int, ..
         groups += [(group, last) for group in model.draft]
     counts: dict[Cache, tuple[int, ...]] = {}
     for group, layers in groups:
-        for cache in group.caches:
+        for cache in _held(group.caches, resolved):
             known = counts.get(cache)
             counts[cache] = layers if known is None else tuple(map(sum, zip(known, layers, strict=True)))
     return counts
+
+
+def _held(caches: Sequence[Cache], resolved: Resolved) -> Sequence[Cache]:
+    """The caches of one layer. v0 gives every decoder layer one, in which cross-attention has blocks of its own.
+
+    Source: vLLM 0.8.5 worker/cache_engine.py::CacheEngine.get_cache_block_size, utils.py::bind_kv_cache.
+    """
+    if resolved.runner != "v0":
+        return caches
+    crossing = (FullAttention(c.kv_heads, c.head_dim) if isinstance(c, CrossAttention) else c for c in caches)
+    return tuple(dict.fromkeys(crossing))
 
 
 def _strands(counts: dict[Cache, tuple[int, ...]], specs: dict[Cache, LayerSpec]) -> list[Strand]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from llmtune.calc.attention_backend import Backend, choose_backend, common_block_size
 from llmtune.calc.attention_rules import ADA, BLACKWELL, FA2_WIDEST, HOPPER, PER_TOKEN_HEAD, PLAIN, Site, head_dim
+from llmtune.calc.kv_latents import Records, latent_records, ring_rows
 from llmtune.calc.kv_states import AttentionSide, StateLayout, align_states
 from llmtune.spec.memory import Failure
 from llmtune.spec.model import (
@@ -44,15 +45,15 @@ WINDOW_LATENT = "sliding_window_mla"
 CHUNKED = "chunked_local_attention"
 CROSS = "cross_attention"
 STATE = "mamba"
+RING = "circular_buffer"
 
 ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes
 SCALE = 4  # bytes of one fp32 scale
 SCALED = 128  # numbers of an indexer key that share one scale
 PACKED_MLA = {"fp8_ds_mla": 656, "nvfp4_ds_mla": 352}  # bytes a token; mla_attention.py::get_kv_cache_spec
-PACKED_V4, PACKED_V4_ALIGNMENT = 584, 576  # bytes; models/deepseek_v4/attention.py
-WINDOW_LATENT_BLOCK = 64  # tokens; v1/attention/backends/mla/sparse_swa.py::DeepseekV4SWACache
 COMPRESSOR_BLOCK = {4: 4, 128: 8}  # tokens by ratio; models/deepseek_v4/compressor.py::CompressorStateCache
 OVERLAPPING = 4  # the ratio whose compressor also keeps the group before
+RINGS = 2  # the ratio whose compressor keeps a ring of rows, in DeepSeek-V4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class LayerSpec:
     ``page_bytes`` of one block of ``block_size`` tokens. ``window`` in tokens for windows and chunks. ``blocks`` is the
     constant number of blocks a request holds of a recurrent state; with ``every_block`` it also keeps a state for
     every block of tokens. ``shape`` tells apart layers whose pages have equal size but different content: they cannot
-    share a block table.
+    share a block table. The distance between blocks is a multiple of ``stride``; ``cached``: prefixes are kept.
     """
 
     kind: str
@@ -72,6 +73,8 @@ class LayerSpec:
     window: int = 0
     blocks: int = 0
     every_block: bool = False
+    stride: int = 1
+    cached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class Layout:
     tensor_parallel: int
     packed: bool = False  # DeepSeek's own 8-bit formats
     states: StateLayout | None = None
+    records: Records | None = None  # DeepSeek-V4's and V4.1's
+    drafts: int = 0
 
 
 def layer_specs(
@@ -98,7 +103,11 @@ def layer_specs(
             return chosen
         if chosen is not None:
             backends[cache] = chosen
+    records = latent_records(caches, site, runner=resolved.runner)
+    if isinstance(records, Failure):
+        return records
     layout = _plan_layout(caches, backends, model=model, resolved=resolved, site=site)
+    layout = replace(layout, records=records, drafts=resolved.speculative_tokens)
     return {cache: _spec(cache, backends.get(cache), layout) for cache in caches}
 
 
@@ -211,10 +220,9 @@ def _spec(cache: Cache, backend: Backend | None, layout: Layout) -> LayerSpec:
         case CompressedLatent(head_dim=width, ratio=ratio):
             spec = LayerSpec(LATENT, block, page, ("compressed", width, ratio))
         case WindowLatent(head_dim=width, window=window):
-            own_page = _round_up(WINDOW_LATENT_BLOCK * PACKED_V4, PACKED_V4_ALIGNMENT)
-            spec = LayerSpec(WINDOW_LATENT, WINDOW_LATENT_BLOCK, own_page, ("latent", width), window)
+            spec = _window(width, window, _records(layout))
         case CompressorState(head_dim=width, ratio=ratio):
-            spec = _compressor(width, ratio)
+            spec = _ring(width, layout) if ratio == RINGS else _compressor(width, ratio, _records(layout))
         case StateSpace():
             spec = _state(cache, layout)
         case _:
@@ -233,11 +241,13 @@ def _page(cache: Cache, layout: Layout) -> int:
             page = block * _latent_bytes(cache, layout)
         case Indexer(quantized=True):
             row = cache.head_dim + cache.head_dim // SCALED * SCALE
-            page = _aligned_v4(block // cache.ratio * row, cache.ratio)
+            page = block // cache.ratio * row
+            page = layout.records.padded(page) if layout.records else page  # V3.2's is not padded
         case Indexer():
             page = block * cache.head_dim * layout.element
         case CompressedLatent():
-            page = _aligned_v4(block // cache.ratio * PACKED_V4, cache.ratio)
+            records = _records(layout)
+            page = records.padded(block // cache.ratio * records.compressed)
         case _:
             pass
     return page
@@ -250,12 +260,26 @@ def _latent_bytes(cache: Latent, layout: Layout) -> int:
     return (cache.lora_rank + cache.rope_dim) * (layout.element if layout.kv_dtype in PLAIN else 1)
 
 
-def _aligned_v4(page: int, ratio: int) -> int:
-    """DeepSeek-V4's compressed pages start at multiples of 576 bytes; V3.2's (ratio 1) are not padded."""
-    return page if ratio == 1 else _round_up(page, PACKED_V4_ALIGNMENT)
+def _records(layout: Layout) -> Records:
+    assert layout.records is not None, "a model with compressed latents has a window beside them"
+    return layout.records
 
 
-def _compressor(head_dim: int, ratio: int) -> LayerSpec:
+def _window(head_dim: int, window: int, records: Records) -> LayerSpec:
+    page = records.padded(records.block * records.window)
+    cached = not records.replayed
+    return LayerSpec(
+        WINDOW_LATENT, records.block, page, ("latent", head_dim), window, stride=records.stride, cached=cached
+    )
+
+
+def _ring(head_dim: int, layout: Layout) -> LayerSpec:
+    """Key and score of the tokens that are not folded yet, in 32 bits: one block a request."""
+    rows, width = ring_rows(layout.drafts), 2 * head_dim
+    return LayerSpec(RING, rows, rows * width * ELEMENT["float32"], ("ring", width), blocks=1, cached=False)
+
+
+def _compressor(head_dim: int, ratio: int, records: Records) -> LayerSpec:
     """A compressor's state: key and score, twice as wide where groups overlap, 32 bits each.
 
     Worked example: 512 numbers at ratio 4 are rows of 2 x 2 x 512 x 4 = 8192 bytes, four rows a block: 32768 bytes,
@@ -263,7 +287,7 @@ def _compressor(head_dim: int, ratio: int) -> LayerSpec:
     """
     overlap = 2 if ratio == OVERLAPPING else 1
     width, block = 2 * overlap * head_dim, COMPRESSOR_BLOCK[ratio]
-    page = _round_up(block * width * ELEMENT["float32"], PACKED_V4_ALIGNMENT)
+    page = records.padded(block * width * ELEMENT["float32"])
     return LayerSpec(WINDOW_LATENT, block, page, ("compressor", width), overlap * ratio)
 
 
@@ -282,7 +306,3 @@ def _heads(
     """KV heads on a rank, and the widths of a key and a value."""
     value: int = getattr(cache, "value_dim", 0) or cache.head_dim
     return heads_per_rank(cache.kv_heads, layout.tensor_parallel), cache.head_dim, value
-
-
-def _round_up(size: int, step: int) -> int:
-    return -(-size // step) * step

@@ -17,6 +17,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from llmtune.calc.activations import Stage, activation_peak
+from llmtune.calc.corrections import correct
 from llmtune.calc.cuda_graphs import charges_graphs, graph_memory
 from llmtune.calc.errors import Refused
 from llmtune.calc.kv_cache import largest_max_model_len, plan_kv_cache, refuse_graph_capture
@@ -25,8 +26,9 @@ from llmtune.calc.non_torch import non_torch
 from llmtune.calc.persistent import persistent_buffers
 from llmtune.calc.resolve import length_limit
 from llmtune.calc.settings import Settings
+from llmtune.calc.sharing import OTHERS, others
 from llmtune.calc.stages import stage_layers
-from llmtune.calc.start_up import out_of_memory, refuse_free_memory
+from llmtune.calc.start_up import out_of_memory, refuse_cache, refuse_free_memory
 from llmtune.calc.switches import on
 from llmtune.calc.validity import check
 from llmtune.calc.weights import weigh
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llmtune.calc.weights import RankWeights
+    from llmtune.spec.calibration import Corrections
     from llmtune.spec.deployment import Deployment, Resolved
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -52,6 +55,7 @@ class Site:
     resolved: Resolved
     hardware: Hardware
     engine: EngineVersion
+    corrections: Corrections | None = None  # what a measured start-up says of the parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,14 @@ class Share:
     high: int
 
 
-def estimate_memory(
-    deployment: Deployment, model: Model, resolved: Resolved, hardware: Hardware, engine: EngineVersion
+def estimate_memory(  # noqa: PLR0913 - one deployment, and what was measured of it
+    deployment: Deployment,
+    model: Model,
+    resolved: Resolved,
+    hardware: Hardware,
+    engine: EngineVersion,
+    *,
+    corrections: Corrections | None = None,
 ) -> Memory:
     """The memory plan of the fullest rank.
 
@@ -76,7 +86,7 @@ def estimate_memory(
         2.20, non-torch 0.25, persistent buffers 0.01, KV cache 57.5 GiB (measured: 57.50). Graphs lie outside.
 
     """
-    site = Site(deployment, model, resolved, hardware, engine)
+    site = Site(deployment, model, resolved, hardware, engine, corrections)
     failure = check(deployment, model, resolved, hardware, engine)
     if failure is not None:
         return _refused(site, failure)
@@ -92,18 +102,31 @@ def estimate_memory(
     blocks = (0,) * len(shares) if isinstance(pool, Failure) else pool.block_bytes
     fullest = _fullest(shares, blocks)
     kv = plan if isinstance(plan, KvCache) else None
+    parts = _parts(site, fullest, kv, block_bytes=blocks[fullest.stage])
     return Memory(
         total=gpu.total_memory,
         budget=memory_budget(gpu.total_memory, resolved, engine),
-        parts=_parts(site, fullest, kv, block_bytes=blocks[fullest.stage]),
+        parts=parts,
         kv_low=max(0, fullest.low),
         kv_high=max(0, fullest.high),
         kv=kv,
-        failure=_failure(site, fullest, plan),
+        failure=_failure(site, fullest, plan, cache=parts[1].low),
         max_model_len_that_fits=_longest(site, available),
         rank=fullest.stage * resolved.tensor_parallel,
         stage_weights=tuple(of_stage.bytes for of_stage in weights),
     )
+
+
+def fullest_share(site: Site) -> Share | None:
+    """The parts of the stage that decides, as they are charged; None where the engine refuses before it measures."""
+    if check(site.deployment, site.model, site.resolved, site.hardware, site.engine) is not None:
+        return None
+    pool = describe_pool(site.model, site.resolved, gpu=site.hardware.gpu, engine=site.engine)
+    try:
+        shares = [_share(site, of_stage) for of_stage in weigh(site.model, site.resolved, site.hardware.gpu)]
+    except Refused:
+        return None
+    return None if isinstance(pool, Failure) else _fullest(shares, pool.block_bytes)
 
 
 def memory_budget(total: int, resolved: Resolved, engine: EngineVersion) -> int:
@@ -119,14 +142,17 @@ def _share(site: Site, weights: RankWeights) -> Share:
     graphs = graph_memory(model, resolved, layers=layers)
     buffers = persistent_buffers(model, resolved, engine, gpu=site.hardware.gpu, layers=layers)
     other = non_torch(resolved, gpu=site.hardware.gpu, engine=engine)
+    taken, beside = others(resolved, site.hardware, engine)
     charged = [
         _weights_part(site, weights),
         activation_peak(model, resolved, gpu=site.hardware.gpu, engine=engine, stage=stage),
         buffers.charged,
         other.charged,
+        taken,
     ]
-    outside = [buffers.uncharged, other.outside]
+    outside = [buffers.uncharged, other.outside, beside]
     (charged if charges_graphs(site.deployment, engine) else outside).append(graphs)
+    charged, outside = correct(charged, outside, site.corrections)
     budget = memory_budget(site.hardware.gpu.total_memory, resolved, engine)
     asked = resolved.kv_cache_memory
     if asked is not None:
@@ -167,8 +193,8 @@ def _parts(site: Site, share: Share, kv: KvCache | None, *, block_bytes: int) ->
         found[part.name] = _joined(found[part.name], part) if part.name in found else part
     total = site.hardware.gpu.total_memory
     found["CUDA graphs"] = _squeezed(found, total)
-    order = ("weights", "KV cache", "activations", "persistent buffers", "CUDA graphs", "non-torch")
-    parts = [found[name] for name in order]
+    order = ("weights", "KV cache", "activations", "persistent buffers", "CUDA graphs", "non-torch", OTHERS)
+    parts = [found[name] for name in order if name != OTHERS or found[name].high]
     left = total - sum(part.bytes for part in parts)
     why = _unused_why(site, left, caches=kv is None or bool(kv.groups))
     return (*parts, Part("unused", left, why, left, left))
@@ -206,13 +232,16 @@ def _kv_why(site: Site, kv: KvCache | None) -> str:
     return f"{said}{kv.tokens} tokens; {kv.max_concurrency:.2f} requests of {kv.max_model_len}"
 
 
-def _failure(site: Site, share: Share, plan: KvCache | Failure) -> Failure | None:
-    """What goes wrong first, in the order of the engine's start."""
+def _failure(site: Site, share: Share, plan: KvCache | Failure, *, cache: int) -> Failure | None:
+    """What goes wrong first, in the order of the engine's start; ``cache`` is the least the KV cache takes."""
+    total = site.hardware.gpu.total_memory
     refusal = refuse_free_memory(site.resolved, site.hardware, site.engine)
     if refusal is None:
-        refusal = out_of_memory(
-            share.charged, site.hardware.gpu.total_memory, outside=sum(part.low for part in share.outside[:2])
-        )
+        taken = sum(part.low for part in (*share.charged, *share.outside) if part.name == OTHERS)
+        outside = taken + sum(part.low for part in share.outside[:2])
+        refusal = out_of_memory(share.charged, total, outside=outside)
+        if refusal is None and isinstance(plan, KvCache):
+            refusal = refuse_cache(share.charged, cache, total - outside)
     if refusal is not None:
         return refusal
     if isinstance(plan, KvCache):

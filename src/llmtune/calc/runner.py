@@ -116,6 +116,8 @@ def _uses_v0(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineVersio
             return not asked
         case "none":
             return False
+    if model.architecture in words(engine, "runner.v0_architectures"):
+        return True
     capability = gpu.compute_capability
     reasons = {
         "old_gpu": capability is not None and capability < AMPERE,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmtune.calc import traits
 from llmtune.calc.candidates import Candidate, complete
 from llmtune.calc.explain import explain, sampling_settings
 from llmtune.calc.layouts import Layout, Pins, enumerate_layouts
@@ -63,6 +64,8 @@ def kv_dtypes(request: Request) -> tuple[str, ...]:
     pinned = request.pin("kv-cache-dtype")
     if isinstance(pinned, str):
         return (pinned,)
+    if traits.crosses_in_own_layers(request.model):
+        return ("auto",)  # these layers write 16 bits into whatever cache there is (0.8.5 mllama.py: no cache_config)
     option = request.engine.options.get("kv-cache-dtype")
     known = set(option.choices) if option is not None else set()
     return tuple(dtype for dtype in request.scenario.policy.kv_cache_dtypes if not known or dtype in known)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from llmtune.calc.non_torch import CONTEXT, non_torch
+from llmtune.calc.sharing import OTHERS, taken_by_others, taken_by_server
 from llmtune.calc.switches import on
 from llmtune.spec.memory import Failure
 
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 GIB = 2**30
 OUT_OF_MEMORY = "torch.OutOfMemoryError: CUDA out of memory."
+PASSING = frozenset({"activations", "CUDA graphs", OTHERS})  # free again, not there yet, or counted with the room
 
 
 def refuse_free_memory(resolved: Resolved, hardware: Hardware, engine: EngineVersion) -> Failure | None:
-    """The check at the start: the budget must be free. Without a probe, the least the process itself takes counts.
+    """The check at the start: the budget must be free. The least that others and the process itself take counts.
+
+    It is the V1 engine's, from 0.9.1 on; the device is named from 0.14.0 on.
+    Source: vLLM 0.9.1 and 0.13.0 v1/worker/gpu_worker.py::init_device, 0.14.0 v1/worker/utils.py::request_memory.
 
     Example:
         An H100 (79.19 GiB) has 78.9 GiB free at best when its worker looks: utilization 0.999 fails.
@@ -34,32 +38,44 @@ def refuse_free_memory(resolved: Resolved, hardware: Hardware, engine: EngineVer
     if not on(engine, "memory.free_memory_check") or resolved.runner == "v0":
         return None
     total = hardware.gpu.total_memory
-    if hardware.free_memory is not None:
-        free = hardware.free_memory - int(CONTEXT.low)
-    else:
-        free = total - non_torch(resolved, gpu=hardware.gpu, engine=engine).outside.low
+    free = max(0, total - taken_by_others(hardware).low - taken_by_server(resolved, hardware, engine).low)
     wanted = ceil(total * resolved.gpu_memory_utilization)
     if free >= wanted:
         return None
-    share = resolved.gpu_memory_utilization
+    device = " cuda:0" if on(engine, "memory.free_memory_names_device") else ""
     return Failure(
         "free_memory",
-        f"Free memory on device cuda:0 ({free / GIB:.2f}/{total / GIB:.2f} GiB) on startup is less than desired GPU "
-        f"memory utilization ({share}, {wanted / GIB:.2f} GiB). Decrease GPU memory utilization or reduce GPU memory "
-        "used by other processes.",
+        f"Free memory on device{device} ({_gib(free)}/{_gib(total)} GiB) on startup is less than desired GPU memory "
+        f"utilization ({resolved.gpu_memory_utilization}, {_gib(wanted)} GiB). Decrease GPU memory utilization or "
+        "reduce GPU memory used by other processes.",
     )
+
+
+def _gib(size: int) -> float:
+    """GiB as the engine prints them (vLLM 0.33.0 utils/mem_utils.py::format_gib)."""
+    return round(size / GIB, 2)
+
+
+def refuse_cache(charged: Sequence[Part], cache: int, room: int) -> Failure | None:
+    """Whether the KV cache, at its least, overflows the GPU beside what stays on it.
+
+    That is how a server fails which never compared its budget with free memory, or was told the cache's size.
+    """
+    held = sum(part.low for part in charged if part.name not in PASSING)
+    return Failure("free_memory", OUT_OF_MEMORY) if held + cache > room else None
 
 
 def out_of_memory(charged: Sequence[Part], total: int, *, outside: int) -> Failure | None:
     """Whether loading or the profile run already overflow the GPU, whatever the budget says.
 
     ``charged`` starts with the weights and the activations; low bounds count, so that only what must fail does.
+    ``outside`` is what lies beside them, other processes included.
     """
     weights, activations = charged[0], charged[1]
     room = total - outside
     if weights.low > room:
         return Failure("weights", OUT_OF_MEMORY)
-    if sum(part.low for part in charged if part.name != "CUDA graphs") <= room:
+    if sum(part.low for part in charged if part.name not in {"CUDA graphs", OTHERS}) <= room:
         return None
     if "sampling" in activations.why:
         requests = "".join(letter for letter in activations.why if letter.isdigit())

@@ -80,8 +80,13 @@ def windows(model: Model) -> tuple[int, ...]:
 
 
 def is_encoder_decoder(model: Model) -> bool:
-    """Whether its decoder reads an encoder's output (Whisper)."""
+    """Whether its decoder reads an encoder's output (Whisper, Llama 3.2 Vision)."""
     return any(isinstance(cache, CrossAttention) for cache in caches(model))
+
+
+def crosses_in_own_layers(model: Model) -> bool:
+    """Whether some layers read nothing but an encoder's output (Llama 3.2 Vision)."""
+    return any(group.caches and all(isinstance(c, CrossAttention) for c in group.caches) for group in model.groups)
 
 
 def sees_images_both_ways(model: Model) -> bool:

@@ -121,6 +121,15 @@ def _experts_to_share(claim: Claim) -> str | None:
     return "Number of experts in the model must be greater than 0 when expert parallelism is enabled."
 
 
+def _stages(claim: Claim) -> str | None:
+    """Encoder-decoders have no stages (config/model.py::verify_with_parallel_config: SupportsPP)."""
+    if claim.resolved.pipeline_parallel == 1 or not traits.is_encoder_decoder(claim.model):
+        return None
+    return (
+        "Pipeline parallelism is not supported for this model. Supported models implement the `SupportsPP` interface."
+    )
+
+
 def _grouped_query_context(claim: Claim) -> str | None:
     """Context parallelism of plain attention needs more ranks than KV heads."""
     tensor, context = claim.resolved.tensor_parallel, claim.resolved.decode_context_parallel
@@ -151,4 +160,4 @@ def _grouped_query_context(claim: Claim) -> str | None:
 
 
 RULES = (_at_least_one, _local_replicas, _external_balancing, _expert_balancing, _context_ranks, _nodes)
-MODEL_RULES = (_experts_to_share, _grouped_query_context)
+MODEL_RULES = (_experts_to_share, _stages, _grouped_query_context)

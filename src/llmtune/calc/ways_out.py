@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING
 
-from llmtune.calc.candidates import LENGTH_STEP, complete
+from llmtune.calc.candidates import LENGTH_STEP, choose_share, complete, share_that_is_free
 from llmtune.calc.errors import Refused
 from llmtune.calc.search import kv_dtypes, layouts_of
 from llmtune.calc.weights import weigh
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from llmtune.spec.model import Model
 
 GIB = 2**30
+FREE_STEP = GIB // 2
 MOST_GPUS = 64
 MOST_NODE_GPUS = 8
 SMALLEST_CONTEXT = 1024
@@ -45,6 +47,7 @@ def find_ways_out(
     if request.model.architecture in request.engine.refused:
         return tuple(_other_release(request, others))
     found = (
+        *_more_free(request),
         *_less(request),
         *_quantised(request, siblings, online),
         *_more_gpus(request),
@@ -111,6 +114,31 @@ def _both(request: Request, gpus: Iterable[Gpu], releases: Iterable[EngineVersio
             )
 
 
+def _more_free(request: Request) -> Iterator[WayOut]:
+    """How much must be free, where less than all of the GPU is."""
+    hardware, total = request.hardware, request.hardware.gpu.total_memory
+    free = hardware.free_memory
+    if free is None or free >= total:
+        return
+
+    def with_taken(steps: int) -> Candidate | None:
+        board = replace(hardware, free_memory=total - steps * FREE_STEP)
+        return starting(replace(request, hardware=board))
+
+    steps = _last_true(lambda steps: with_taken(steps) is not None, (total - free) // FREE_STEP)
+    found = with_taken(steps)
+    if found is None:
+        return
+    need, taken = total - steps * FREE_STEP, steps * FREE_STEP / GIB
+    if hardware.gpu_share is not None:
+        arguments = f"--gpu-share {ceil(100 * need / total) / 100:g}"
+    elif hardware.others is not None:
+        arguments = f"--shared-with {taken:g}GiB" if steps else "no --shared-with"
+    else:
+        arguments = f"--free-memory {need >> 20}MiB"
+    yield WayOut(f"needs {need / GIB:.1f} GiB free; {free / GIB:.1f} are", arguments, _result(found))
+
+
 def _less(request: Request) -> Iterator[WayOut]:
     """Smaller context, fp8 KV cache, no CUDA graphs: what the same GPUs can still do."""
     tries: list[tuple[str, str, dict[str, Setting]]] = []
@@ -125,6 +153,9 @@ def _less(request: Request) -> Iterator[WayOut]:
     if request.scenario.policy.gpu_memory_utilization not in {None, full}:
         share = Setting("gpu-memory-utilization", float(str(full)))
         tries.append(("the engine's own share of the GPU", f"--set {share.flag}={share.value}", {share.flag: share}))
+    free = _share_of_free(request)
+    if free is not None:
+        tries.append(("the share of the GPU that is free", f"--set {free.flag}={free.value}", {free.flag: free}))
     tries.append(("smaller prefill steps", "--set max-num-batched-tokens=2048", _set("max-num-batched-tokens", 2048)))
     tries.append(("16-bit floats with a wide range", "--set dtype=bfloat16", _set("dtype", "bfloat16")))
     tries.append(("fewer requests at once", "--concurrency 1 --set max-num-seqs=1", _set("max-num-seqs", 1)))
@@ -134,6 +165,18 @@ def _less(request: Request) -> Iterator[WayOut]:
         found = starting(replace(request, pinned=(*kept, *settings.values())))
         if found is not None:
             yield WayOut(change, arguments, _result(found))
+
+
+def _share_of_free(request: Request) -> Setting | None:
+    """The share that would be chosen, where the one that the user insists on is not free."""
+    pinned = request.pin("gpu-memory-utilization")
+    layout = layouts_of(request)[0]
+    free = share_that_is_free(request, layout)
+    if free is None or not isinstance(pinned, int | float) or pinned <= free:
+        return None
+    kept = tuple(setting for setting in request.pinned if setting.flag != "gpu-memory-utilization")
+    share = choose_share(replace(request, pinned=kept), layout)
+    return None if share is None else Setting("gpu-memory-utilization", share)
 
 
 def _longest_that_starts(request: Request) -> int | None:
@@ -194,7 +237,7 @@ def _bigger_gpu(request: Request, gpus: Iterable[Gpu]) -> Iterator[WayOut]:
     larger = [gpu for gpu in gpus if gpu.total_memory > hardware.gpu.total_memory]
     for per_node, nodes in ((hardware.gpus_per_node, hardware.nodes), (8, 1), (8, 2), (8, 4)):
         for gpu in larger:
-            board = replace(hardware, gpu=gpu, gpus_per_node=per_node, nodes=nodes, free_memory=None)
+            board = replace(hardware.with_gpu(gpu), gpus_per_node=per_node, nodes=nodes)
             found = starting(replace(request, hardware=board))
             if found is not None:
                 several = f" --gpus {per_node}" if board.gpus > 1 else ""

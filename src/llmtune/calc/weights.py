@@ -39,13 +39,17 @@ class RankWeights:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How modules are split over ranks: ``tensor`` ways, experts ``experts`` ways whole or ``moe_tensor`` ways cut."""
+    """How modules are split over ranks: ``tensor`` ways, experts ``experts`` ways whole or ``moe_tensor`` ways cut.
+
+    ``tables``: tables that may lie in host memory lie on the GPU.
+    """
 
     tensor: int
     experts: int
     moe_tensor: int
     capability: tuple[int, int] | None
     wide: bool = False  # --dtype float32: what is stored in 16 bit takes 32
+    tables: bool = True
 
 
 def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]:
@@ -66,6 +70,7 @@ def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]
         moe_tensor=1 if resolved.expert_parallel else ranks,
         capability=gpu.compute_capability,
         wide=resolved.dtype == "float32",
+        tables=not resolved.tables_on_host,
     )
     stages = stage_layers(model.layers, resolved.pipeline_parallel)
     towers = () if resolved.language_model_only else model.towers
@@ -125,6 +130,8 @@ def module_bytes(module: Module, split: Split) -> int:
             return _experts(module, split)
         case Embedding():
             return _embedding(module, split)
+        case Vector(host=True) if not split.tables:
+            return 0
         case Vector():
             part = Slice(module.units, module.width, replicate=module.replicate, copied=not module.sharded)
             return local_size(part, split.tensor, module.name) * module.bytes

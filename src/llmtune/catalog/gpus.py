@@ -89,6 +89,7 @@ def load(name: str) -> Gpu:
         pcie_bandwidth=data["pcie_bandwidth"],
         integrated=data["integrated"],
         source=tuple(data["source"]),
+        coherent=data.get("coherent", False),
     )
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.calc.candidates import Request
+from llmtune.calc.memory import Site
 from llmtune.calc.search import recommend
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
 from llmtune.cli.judge import NEVER_BELOW_ONE, assumptions_of, check_sizes, load_model, paper, quantised_while_loading
+from llmtune.cli.sharing_notes import about_sharing
 from llmtune.readers.secrets import redact_deployment
 from llmtune.spec.deployment import Deployment
 from llmtune.spec.recommendation import Advice, Estimate
@@ -159,15 +161,16 @@ def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
         answer = replace(answer, ways_out=ways_out(asked))
     if answer.resolved is None or answer.memory is None:
         raise UserError("no layout of this model over these GPUs exists; change --gpus")
-    engine = asked.engine
+    engine, deployment = asked.engine, answer.deployment or Deployment(asked.model.id, asked.pinned)
+    site = Site(deployment, asked.model, answer.resolved, asked.hardware, engine)
     estimate = Estimate(
         model=asked.model,
         engine=engine,
         hardware=asked.hardware,
-        deployment=answer.deployment or Deployment(asked.model.id, asked.pinned),
+        deployment=deployment,
         resolved=answer.resolved,
         memory=answer.memory,
-        assumptions=assumptions_of(asked.model, asked.hardware, engine, notes),
+        assumptions=(*assumptions_of(asked.model, asked.hardware, engine, notes), *about_sharing(site, answer.memory)),
         warnings=answer.warnings,
     )
     return Advice(estimate, asked.scenario, answer)

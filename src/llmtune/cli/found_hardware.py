@@ -163,6 +163,7 @@ def _unknown(device: Device) -> tuple[Gpu, tuple[str, ...]]:
     if device.compute_capability is None:
         raise UserError(f"'{name}' is not in the catalog and NVML does not tell more: add --compute-capability")
     gpu = described_gpu(name, total_memory=total, capability=device.compute_capability, source="NVML")
+    gpu = replace(gpu, integrated=device.integrated)
     how = "NVML less what the driver reserves" if device.reserved_memory is not None else "NVML less a bound"
     return gpu, (
         f"'{name}' is not in the catalog: speed is not known, {total / GIB:.2f} GiB is derived "

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from llmtune.catalog import UnknownName, gpus, instances
 from llmtune.cli.errors import UserError
 from llmtune.cli.found_hardware import described_gpu, hardware_of
+from llmtune.cli.sharing import Sharing, apply_sharing, read_sharing
+from llmtune.cli.sizes import read_size
 from llmtune.spec.hardware import Gpu, Hardware
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmtune.spec.machine import Machine
 
 __all__ = ["find_machine", "from_options", "hardware_of", "read_capability", "read_size"]
@@ -21,12 +25,6 @@ __all__ = ["find_machine", "from_options", "hardware_of", "read_capability", "re
 AUTO = "auto"
 PROBE_TIMEOUT = 15.0  # seconds: without persistence mode a driver wakes its GPUs one by one, about a second each
 LARGEST_COUNT = 1024  # GPUs in a node, nodes: far beyond anything that is built, so a typing mistake
-SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([a-z]*)")
-UNITS = {
-    "": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
-    "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
-}  # fmt: skip
-SMALLEST, LARGEST = 2**30, 2**42  # 1 GiB and 4 TiB: no GPU that vLLM runs on is outside
 CAPABILITY = re.compile(r"([0-9]{1,2})\.([0-9])")
 CAPABILITIES = (5, 20)  # majors: Maxwell, and more than there is
 GIB = 2**30
@@ -41,7 +39,7 @@ class _Wanted:
     nodes: int
     instance: str | None
     total: int | None
-    free: int | None
+    sharing: Sharing
     capability: tuple[int, int] | None
 
 
@@ -53,6 +51,8 @@ def from_options(  # noqa: PLR0913 - one parameter an option
     instance: str | None = None,
     gpu_memory: str | None = None,
     free_memory: str | None = None,
+    shared_with: Sequence[str] | None = None,
+    gpu_share: str | None = None,
     compute_capability: str | None = None,
 ) -> tuple[Hardware, tuple[str, ...]]:
     """The hardware that the options describe, and what is assumed about it.
@@ -73,7 +73,7 @@ def from_options(  # noqa: PLR0913 - one parameter an option
         nodes=_count("--nodes", nodes),
         instance=instance,
         total=None if gpu_memory is None else read_size("--gpu-memory", gpu_memory),
-        free=None if free_memory is None else read_size("--free-memory", free_memory),
+        sharing=read_sharing(free_memory, shared_with, gpu_share),
         capability=None if compute_capability is None else read_capability(compute_capability),
     )
     if wanted.instance is not None:
@@ -98,24 +98,6 @@ def find_machine() -> Machine:
         return probe(visible=os.environ.get("CUDA_VISIBLE_DEVICES"), timeout=PROBE_TIMEOUT)
     except ProbeError as error:
         raise UserError(str(error)) from error
-
-
-def read_size(option: str, text: str) -> int:
-    """A memory size in bytes.
-
-    Example:
-        >>> read_size("--gpu-memory", "79.2GiB"), read_size("--gpu-memory", "80 GB")
-        (85040352460, 80000000000)
-
-    """
-    found = SIZE.fullmatch(text.strip().casefold())
-    if found is None or found[2] not in UNITS:
-        raise UserError(f"{option} '{text}' is no size: write 79.2GiB, 80GB, 81089MiB or bytes")
-    size = int(float(found[1]) * UNITS[found[2]]) if "." in found[1] else int(found[1]) * UNITS[found[2]]
-    if not SMALLEST <= size <= LARGEST:
-        hint = f"; did you mean {found[1]}GiB?" if not found[2] and size < LARGEST // GIB else ""
-        raise UserError(f"{option} '{text}' is {size} bytes, outside of 1 GiB to 4 TiB{hint}")
-    return size
 
 
 def read_capability(text: str) -> tuple[int, int]:
@@ -198,17 +180,12 @@ def _adjust(hardware: Hardware, wanted: _Wanted, notes: tuple[str, ...]) -> tupl
             "taken as what CUDA reports"
         )
         gpu = replace(gpu, total_memory=wanted.total)
-    if wanted.free is not None and wanted.free > gpu.total_memory:
-        raise UserError(
-            f"--free-memory {wanted.free / GIB:.2f} GiB is more than the GPU has ({gpu.total_memory / GIB:.2f} GiB)"
-        )
-    free = hardware.free_memory if wanted.free is None else wanted.free
     if wanted.nodes > 1 and hardware.node_bandwidth is None:
         said.append("the network between the nodes is not known; --instance names a machine with its network")
     if wanted.nodes > 1 and hardware.origin.startswith("NVML"):
         said.append(f"all {wanted.nodes} nodes are taken to be like this one")
-    free = None if free is None else min(free, gpu.total_memory)
-    return replace(hardware, gpu=gpu, nodes=wanted.nodes, free_memory=free), tuple(said)
+    hardware, about = apply_sharing(replace(hardware, gpu=gpu, nodes=wanted.nodes), wanted.sharing)
+    return hardware, (*said, *about)
 
 
 def _check_capability(gpu: Gpu, capability: tuple[int, int] | None) -> None:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.calc.errors import Refused
-from llmtune.calc.memory import estimate_memory
+from llmtune.calc.memory import Site, estimate_memory
 from llmtune.calc.resolve import resolve
 from llmtune.cli.errors import UserError
 from llmtune.cli.loading import load_engine, load_model
+from llmtune.cli.sharing_notes import about_sharing
 from llmtune.cli.terminal import use_color, use_unicode, width
 from llmtune.spec.recommendation import Estimate
 
@@ -98,6 +99,7 @@ def estimate(
     resolved = resolve(deployment, model, hardware, engine)
     memory = estimate_memory(deployment, model, resolved, hardware, engine)
     warnings = tuple(str(notice) for notice in reading.warnings)
+    shared = about_sharing(Site(deployment, model, resolved, hardware, engine), memory)
     return Estimate(
         model=model,
         engine=engine,
@@ -105,7 +107,7 @@ def estimate(
         deployment=redact_deployment(deployment),
         resolved=resolved,
         memory=memory,
-        assumptions=assumptions_of(model, hardware, engine, notes),
+        assumptions=(*assumptions_of(model, hardware, engine, notes), *shared),
         warnings=warnings,
     )
 

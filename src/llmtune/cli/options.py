@@ -17,6 +17,13 @@ Instance = Annotated[
 ]
 GpuMemory = Annotated[str | None, typer.Option("--gpu-memory", help="Total memory as CUDA reports it, e.g. 79.2GiB.")]
 FreeMemory = Annotated[str | None, typer.Option("--free-memory", help="Memory free at the start, e.g. 70GiB.")]
+SharedWith = Annotated[
+    list[str] | None,
+    typer.Option("--shared-with", help="Memory that other processes take on each GPU, e.g. 4GiB; may be repeated."),
+]
+GpuShare = Annotated[
+    str | None, typer.Option("--gpu-share", help="The part of each GPU this server may use, e.g. 0.45 or 1/2.")
+]
 Capability = Annotated[
     str | None, typer.Option("--compute-capability", help="For a GPU that is not in the catalog, e.g. 8.9.")
 ]

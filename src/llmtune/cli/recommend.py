@@ -37,6 +37,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     instance: opt.Instance = None,
     gpu_memory: opt.GpuMemory = None,
     free_memory: opt.FreeMemory = None,
+    shared_with: opt.SharedWith = None,
+    gpu_share: opt.GpuShare = None,
     compute_capability: opt.Capability = None,
     vllm_version: opt.EngineRelease = None,
     max_model_len: Length = None,
@@ -84,6 +86,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         instance=instance,
         gpu_memory=gpu_memory,
         free_memory=free_memory,
+        shared_with=shared_with,
+        gpu_share=gpu_share,
         compute_capability=compute_capability,
     )
     known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)

@@ -21,6 +21,7 @@ PARTS = {
     "persistent buffers": "persistent_bytes",
     "CUDA graphs": "cuda_graph_bytes",
     "non-torch": "non_torch_bytes",
+    "other processes": "other_processes_bytes",
     "unused": "unused_bytes",
 }
 

@@ -24,6 +24,7 @@ GLYPHS = {  # unicode, ASCII, colour
     "persistent buffers": ("░", "p", "magenta"),
     "CUDA graphs": ("▪", "g", "cyan"),
     "non-torch": ("▫", "n", "white"),
+    "other processes": ("◦", "o", "red"),
     "unused": ("·", ".", "bright_black"),
 }
 NAME_WIDTH = 18

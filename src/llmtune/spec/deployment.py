@@ -94,6 +94,7 @@ class Resolved:
     max_loras: int = 0
     max_lora_rank: int = 0
     cpu_offload: int = 0
+    tables_on_host: bool = True  # n-gram tables, unless --engram-config says otherwise
     cudagraph_sizes: tuple[int, ...] = ()
     attention_backend: str | None = None
     runner: str = "v2"  # v0, v1 or v2 (model runner)

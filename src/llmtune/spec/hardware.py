@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from llmtune.spec.record import dataclass
@@ -20,6 +20,8 @@ class Gpu:
     second; a dtype that is missing has no native support, and an empty mapping means that the rates are not known.
     ``nvlink_bandwidth`` counts both directions of all links of one GPU (Infinity Fabric on AMD);
     ``pcie_bandwidth`` counts one direction. None means that there is none or that it is not known.
+    ``integrated`` GPUs have no memory of their own, they use the system's; ``coherent`` ones have, but the system can
+    put its pages there too.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Gpu:
     pcie_bandwidth: int | None
     integrated: bool
     source: tuple[str, ...]
+    coherent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ class Instance:
 class Hardware:
     """The machines of one deployment: equal nodes with equal GPUs.
 
-    ``free_memory`` is bytes free on the fullest GPU when somebody looked; ``origin`` says where this was read.
+    ``free_memory`` is bytes free on the fullest GPU before the server starts, where somebody looked or said so;
+    ``origin`` says where the GPU was read. ``others`` are bytes of each GPU that other processes are said to take, and
+    ``gpu_share`` is the part of each GPU's memory that this server may use: both decide ``free_memory``.
     """
 
     gpu: Gpu
@@ -65,8 +70,19 @@ class Hardware:
     free_memory: int | None = None
     shared_with_display: bool = False
     origin: str = "catalog"
+    others: int | None = None
+    gpu_share: float | None = None
 
     @property
     def gpus(self) -> int:
         """GPUs of all nodes together."""
         return self.gpus_per_node * self.nodes
+
+    def with_gpu(self, gpu: Gpu) -> Hardware:
+        """The same machines with another GPU. What was said about others holds there; what was read here does not."""
+        free = None
+        if self.gpu_share is not None:
+            free = int(gpu.total_memory * self.gpu_share)
+        elif self.others is not None:
+            free = max(0, gpu.total_memory - self.others)
+        return replace(self, gpu=gpu, free_memory=free)

@@ -50,7 +50,7 @@ class ChunkedLocal:
 
 @dataclass(frozen=True, slots=True)
 class CrossAttention:
-    """Keys and values of the encoder's output, which the decoder reads (Whisper)."""
+    """Keys and values of the encoder's output, which the decoder reads (Whisper, Llama 3.2 Vision)."""
 
     kv_heads: int
     head_dim: int
@@ -95,17 +95,21 @@ class CompressedLatent:
 
 @dataclass(frozen=True, slots=True)
 class WindowLatent:
-    """DeepSeek-V4's uncompressed cache: one latent vector of ``head_dim`` for each of the last ``window`` tokens."""
+    """DeepSeek-V4's uncompressed cache: one latent vector of ``head_dim`` for each of the last ``window`` tokens.
+
+    ``v41``: this cache and those beside it have DeepSeek-V4.1's formats (``calc/kv_latents.py``).
+    """
 
     head_dim: int
     window: int
+    v41: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CompressorState:
     """What a DeepSeek-V4 compressor keeps of the tokens it has not folded yet: 32-bit vectors.
 
-    ``head_dim`` of the cache it feeds and its ``ratio`` (4 or 128).
+    ``head_dim`` of the cache it feeds and its ``ratio`` (4 or 128; 2 in DeepSeek-V4.1, where it is a ring of one block).
     """
 
     head_dim: int
@@ -179,11 +183,14 @@ class LayerGroup:
     Falcon-H1 (FullAttention, StateSpace), Whisper's decoder (FullAttention, CrossAttention), DeepSeek V3.2 and GLM-5
     (Indexer where the layer has its own, Latent), MiniMax-M3 (FullAttention with ``sparse``, Indexer), DeepSeek-V4
     (WindowLatent; with ratio 128 then CompressedLatent, CompressorState; with ratio 4 then Indexer, CompressorState of
-    the indexer, CompressedLatent, CompressorState).
+    the indexer, CompressedLatent, CompressorState), DeepSeek-V4.1 (WindowLatent; where others read its latents also
+    CompressedLatent, Indexer and, with ratio 2, CompressorState). ``source`` is the layer whose cache these layers read
+    and which must stand on the same pipeline stage.
     """
 
     modules: tuple[Module, ...]
     caches: tuple[Cache, ...] = ()
+    source: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +199,9 @@ class Model:
 
     ``groups`` are the distinct layers and ``pattern`` names the group of every decoder layer in order. ``embedding``
     stands on the first pipeline stage, ``head`` on the last, ``towers`` (vision, audio) on the first. ``draft`` are
-    the multi-token-prediction layers that only speculative decoding loads.
+    the multi-token-prediction layers that only speculative decoding loads. ``encoder_tokens`` come out of the encoder
+    that cross-attention reads, for its largest item; it keeps ``encoder_width`` numbers for each beside its widest
+    block.
     """
 
     id: str
@@ -222,6 +231,8 @@ class Model:
     yarn_context: int | None = None  # context of releases that multiply by the YaRN factor (until 0.29)
     refusal: str | None = None  # what releases since 0.33 say of a quantisation config that they do not load
     multimodal: bool = False
+    encoder_tokens: int = 0
+    encoder_width: int = 0
     unstaged: tuple[str, ...] = ()  # "embedding", "head": parts that the engine builds on every pipeline stage
     notes: tuple[str, ...] = ()
     source: str = ""

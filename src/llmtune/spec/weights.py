@@ -141,7 +141,8 @@ class Embedding:
 class Vector:
     """Norm weights, convolution kernels, decay parameters: ``units`` x ``width`` numbers of ``bytes`` each.
 
-    ``sharded`` vectors are split over ranks; with ``replicate`` a rank holds at least one unit.
+    ``sharded`` vectors are split over ranks; with ``replicate`` a rank holds at least one unit. ``host``: a table that
+    lies in pinned host memory unless the engine is told otherwise (``Resolved.tables_on_host``).
     """
 
     name: str
@@ -150,6 +151,7 @@ class Vector:
     sharded: bool = False
     bytes: int = 2
     replicate: bool = False
+    host: bool = False
 
 
 Module = Linear | Experts | Embedding | Vector

@@ -27,7 +27,7 @@ def read(checkpoint: Checkpoint) -> Quantization:
     config = checkpoint.config
     ignored = checkpoint.names.rename_all(config.get("ignored_layers") or config.get("modules_to_not_convert"))
     rows, columns = config.get("weight_block_size") or (128, 128)
-    fp4_experts = checkpoint.model.get("expert_dtype", "fp4") == "fp4"
+    fp4_experts = (checkpoint.model.get("expert_dtype") or config.get("expert_dtype", "fp4")) == "fp4"
 
     def resolve(module: str, kind: Kind) -> Format:
         if kind in ("lm_head", "embedding") or is_skipped(module, ignored, checkpoint.names):

@@ -2,7 +2,8 @@
 
 Formats are those after loading; while a layer loads it exists in 16 bits too.
 Source: vLLM 0.33.0 config/quantization.py::_ONLINE_SHORTHANDS, layers/quantization/online/*.py
-(process_weights_after_loading); model_loader/weight_utils.py::get_quant_config for "fp8".
+(process_weights_after_loading); model_loader/weight_utils.py::get_quant_config for "fp8"; 0.27.1
+model_loader/bitsandbytes_loader.py for "bitsandbytes", the last release that had it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from llmtune.architectures.quantization.formats import (
     INT8_CHANNEL,
     MXFP4,
     MXFP8,
+    NF4,
     UNQUANTIZED,
     WORD,
     fp8_block,
@@ -40,6 +42,7 @@ _METHODS: dict[str, tuple[Format, Format]] = {  # linear, experts
     "int8_per_channel_weight_only": (UNQUANTIZED, INT8_CHANNEL),
     "experts_int8": (UNQUANTIZED, INT8_CHANNEL),
     "nvfp4_per_token": (UNQUANTIZED, _NVFP4),
+    "bitsandbytes": (NF4, NF4),
 }
 METHODS = tuple(_METHODS)
 
