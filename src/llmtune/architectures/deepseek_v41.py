@@ -34,7 +34,8 @@ def describe(config: Config) -> Model:
     routes_images = vision.size("num_hidden_layers", default=0) > 0
     layers = [_layer(text, depth, routes_images=routes_images) for depth in range(text.layers())]
     model = with_towers(decoder(text, heads, layers), unquantized(_tower(vision, hidden)))
-    return replace(model, notes=_notes(text))
+    marks = Vector("image_marks", 3, hidden, bytes=4)  # start, end and new line of an image; there without a tower too
+    return replace(model, embedding=(*model.embedding, marks), notes=_notes(text))
 
 
 def _layer(config: Config, depth: int, *, routes_images: bool) -> LayerGroup:
@@ -143,7 +144,6 @@ def _tower(vision: Config, out: int) -> list[Module]:
         norm("vision.norm", hidden),
         column("aligner.w1", joint, out, bias=True),
         row("aligner.w2", out, out, bias=True),
-        Vector("image_marks", 3, out, bytes=4),
     )
     return [replace(module, heads=heads) if isinstance(module, Linear) else module for module in modules]
 
@@ -154,6 +154,6 @@ def _notes(config: Config) -> tuple[str, ...]:
         return ()
     size = rows * _row_bytes(config.size("engram_head_dim")) / GIB
     return (
-        f"the n-gram tables ({size:.1f} GiB over all tensor parallel ranks) lie in pinned host memory, not on the GPUs, "
-        'unless --engram-config says {"cpu_offload": false}',
+        f"the n-gram tables ({size:.1f} GiB over all tensor parallel ranks) lie in pinned host memory, not on the "
+        'GPUs, unless --engram-config says {"cpu_offload": false}',
     )

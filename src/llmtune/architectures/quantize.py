@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmtune.architectures.parts import pattern_of
-from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import BF16, Embedding, Experts, Linear, Vector
 
 if TYPE_CHECKING:

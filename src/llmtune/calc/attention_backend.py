@@ -158,8 +158,8 @@ def _preferred(backend: Backend, widest_head: int, site: Site) -> int:
 def _own_backend(cache: Cache, site: Site) -> str | None:
     """The backend of caches that only one model family has, and that it picks itself.
 
-    DeepSeek-V4.1's indexers and kernels, whatever their name, read blocks of one size on Hopper and of another elsewhere
-    (v1/attention/backends/mla/indexer.py::DeepseekV41IndexerBackend, models/deepseek_v41/sparse_mla.py).
+    DeepSeek-V4.1's indexers and kernels, whatever their name, read blocks of one size on Hopper and of another
+    elsewhere (v1/attention/backends/mla/indexer.py::DeepseekV41IndexerBackend, models/deepseek_v41/sparse_mla.py).
     """
     name: str | None = None
     match cache:

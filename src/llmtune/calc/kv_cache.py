@@ -93,6 +93,13 @@ def refuse_graph_capture(kv: KvCache, resolved: Resolved, engine: EngineVersion)
     return Failure("kv_cache", too_many_requests(resolved.max_num_seqs, kv.num_blocks))
 
 
+def needed_bytes(pool: Pool, resolved: Resolved, engine: EngineVersion, *, stage: int) -> int:
+    """What a stage's cache must have for one request of max_model_len, and for the block that is set aside."""
+    length = 1 if resolved.auto_max_model_len else resolved.max_model_len
+    blocks = pool.request_blocks(length) + on(engine, "kv.null_block_reserved")
+    return blocks * pool.block_bytes[stage] if pool.groups else 0
+
+
 def _stage_memory(pool: Pool, resolved: Resolved, available: int | Sequence[int]) -> list[int]:
     """Bytes for the cache on each stage. ``--num-gpu-blocks-override`` replaces what was measured."""
     if resolved.num_gpu_blocks_override is not None:

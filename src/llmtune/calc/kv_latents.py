@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 PACKED, PACKED_ALIGNMENT = 584, 576  # bytes
 BLACKWELL_WINDOW, NVFP4, BLACKWELL_ALIGNMENT = 528, 288, 512  # bytes
 WINDOW_BLOCK, WINDOW_BLOCK_V41 = 64, 32  # tokens; v1/attention/backends/mla/sparse_swa.py::DeepseekV4SWACache
-RING_ROWS = 8  # the fewest rows of a V4.1 compressor's ring
+COMPRESSOR_BLOCK = {4: 4, 128: 8}  # tokens by ratio
+OVERLAPPING = 4  # the ratio whose compressor also keeps the group before
+RING_RATIO = 2  # the ratio of V4.1's compressors with a ring
+RING_ROWS = 8  # the fewest rows of a ring
+NUMBER = 4  # bytes of a compressor's numbers
 UNSPECIFIC = frozenset({"auto", "fp8"})
 NVFP4_CACHE = "nvfp4_ds_mla"
 FLASHINFER = frozenset({"FLASHINFER_MLA_SPARSE_DSV4", "FLASHINFER_MLA_SPARSE_DSV41"})
@@ -100,12 +104,31 @@ def _records_v41(width: int, site: Site, runner: str) -> Records | Failure:
     )
 
 
-def ring_rows(drafts: int) -> int:
-    """Rows of a V4.1 compressor's ring: the drafts, the token after them and the one before, as a power of two.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a compressor keeps: blocks of ``block`` rows of ``width`` 32-bit numbers, which are ``page`` bytes.
 
-    Source: models/deepseek_v41/compressor.py::CompressorStateCache.
-
-    >>> ring_rows(0), ring_rows(7)
-    (8, 16)
+    ``window`` tokens are kept; 0 for a ring, which is one block a request whatever its length.
     """
-    return max(RING_ROWS, 1 << (drafts + 1).bit_length())
+
+    block: int
+    width: int
+    page: int
+    window: int
+
+
+def compressor_rows(head_dim: int, ratio: int, records: Records, *, drafts: int) -> Rows:
+    """Key and score of the tokens that a compressor has not folded yet.
+
+    V4's rows are twice as wide where groups overlap. V4.1's ring has room for the drafts, the token after them and the
+    one before, as a power of two.
+    Worked example: 512 numbers at ratio 4 are rows of 2 x 2 x 512 x 4 = 8192 bytes, four rows a block: 32768 bytes,
+    padded to 32832; a request holds the last 8 tokens. At ratio 2 a ring has 8 rows of 2 x 512 x 4 bytes: 32768.
+    Source: models/deepseek_v4/compressor.py and models/deepseek_v41/compressor.py::CompressorStateCache.
+    """
+    if ratio == RING_RATIO:
+        block = max(RING_ROWS, 1 << (drafts + 1).bit_length())
+        return Rows(block, 2 * head_dim, block * 2 * head_dim * NUMBER, window=0)
+    overlap = 2 if ratio == OVERLAPPING else 1
+    block, width = COMPRESSOR_BLOCK[ratio], 2 * overlap * head_dim
+    return Rows(block, width, records.padded(block * width * NUMBER), overlap * ratio)

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from llmtune.spec.model import Cache, Model
 
 WINDOW_UNDER_DCP = "DCP not support sliding window."
-PARTED = (
-    "Compressed-KV source {} not found on this rank; PP splits inside a v4.1 kv-sharing group are not supported."
-)
+PARTED = "Compressed-KV source {} not found on this rank; PP splits inside a v4.1 kv-sharing group are not supported."
 WINDOWS = frozenset({WINDOW, WINDOW_LATENT})
 
 

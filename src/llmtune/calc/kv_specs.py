@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from llmtune.calc.attention_backend import Backend, choose_backend, common_block_size
 from llmtune.calc.attention_rules import ADA, BLACKWELL, FA2_WIDEST, HOPPER, PER_TOKEN_HEAD, PLAIN, Site, head_dim
-from llmtune.calc.kv_latents import Records, latent_records, ring_rows
+from llmtune.calc.kv_latents import Records, compressor_rows, latent_records
 from llmtune.calc.kv_states import AttentionSide, StateLayout, align_states
 from llmtune.spec.memory import Failure
 from llmtune.spec.model import (
@@ -51,9 +51,6 @@ ELEMENT = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes
 SCALE = 4  # bytes of one fp32 scale
 SCALED = 128  # numbers of an indexer key that share one scale
 PACKED_MLA = {"fp8_ds_mla": 656, "nvfp4_ds_mla": 352}  # bytes a token; mla_attention.py::get_kv_cache_spec
-COMPRESSOR_BLOCK = {4: 4, 128: 8}  # tokens by ratio; models/deepseek_v4/compressor.py::CompressorStateCache
-OVERLAPPING = 4  # the ratio whose compressor also keeps the group before
-RINGS = 2  # the ratio whose compressor keeps a ring of rows, in DeepSeek-V4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +213,15 @@ def _spec(cache: Cache, backend: Backend | None, layout: Layout) -> LayerSpec:
         case Latent():
             spec = LayerSpec(LATENT, block, page, ("latent", cache.lora_rank + cache.rope_dim))
         case Indexer(head_dim=width, ratio=ratio):
-            spec = LayerSpec(LATENT, block, page, ("indexer", width, ratio))
+            spec = LayerSpec(LATENT, block, page, ("indexer", width, ratio), stride=_stride(cache, backend, layout))
         case CompressedLatent(head_dim=width, ratio=ratio):
-            spec = LayerSpec(LATENT, block, page, ("compressed", width, ratio))
+            spec = LayerSpec(LATENT, block, page, ("compressed", width, ratio), stride=_stride(cache, backend, layout))
         case WindowLatent(head_dim=width, window=window):
-            spec = _window(width, window, _records(layout))
+            form, size = _records(layout), ("latent", width)
+            page, kept = form.padded(form.block * form.window), not form.replayed
+            spec = LayerSpec(WINDOW_LATENT, form.block, page, size, window, stride=form.stride, cached=kept)
         case CompressorState(head_dim=width, ratio=ratio):
-            spec = _ring(width, layout) if ratio == RINGS else _compressor(width, ratio, _records(layout))
+            spec = _compressor(width, ratio, layout)
         case StateSpace():
             spec = _state(cache, layout)
         case _:
@@ -260,35 +259,26 @@ def _latent_bytes(cache: Latent, layout: Layout) -> int:
     return (cache.lora_rank + cache.rope_dim) * (layout.element if layout.kv_dtype in PLAIN else 1)
 
 
+def _stride(cache: Cache, backend: Backend | None, layout: Layout) -> int:
+    """Where a block is cut into smaller kernel blocks, blocks lie a multiple of such a one's page apart.
+
+    Source: ``v1/worker/utils.py``, ``v1/kv_cache_interface.py::KVCacheSpec.get_block_stride_alignment``.
+    """
+    kernel = backend.largest_within(layout.block_size) if backend and layout.records else layout.block_size
+    return _page(cache, replace(layout, block_size=kernel)) if kernel < layout.block_size else 1
+
+
 def _records(layout: Layout) -> Records:
     assert layout.records is not None, "a model with compressed latents has a window beside them"
     return layout.records
 
 
-def _window(head_dim: int, window: int, records: Records) -> LayerSpec:
-    page = records.padded(records.block * records.window)
-    cached = not records.replayed
-    return LayerSpec(
-        WINDOW_LATENT, records.block, page, ("latent", head_dim), window, stride=records.stride, cached=cached
-    )
-
-
-def _ring(head_dim: int, layout: Layout) -> LayerSpec:
-    """Key and score of the tokens that are not folded yet, in 32 bits: one block a request."""
-    rows, width = ring_rows(layout.drafts), 2 * head_dim
-    return LayerSpec(RING, rows, rows * width * ELEMENT["float32"], ("ring", width), blocks=1, cached=False)
-
-
-def _compressor(head_dim: int, ratio: int, records: Records) -> LayerSpec:
-    """A compressor's state: key and score, twice as wide where groups overlap, 32 bits each.
-
-    Worked example: 512 numbers at ratio 4 are rows of 2 x 2 x 512 x 4 = 8192 bytes, four rows a block: 32768 bytes,
-    padded to 32832; a request holds the last 8 tokens.
-    """
-    overlap = 2 if ratio == OVERLAPPING else 1
-    width, block = 2 * overlap * head_dim, COMPRESSOR_BLOCK[ratio]
-    page = records.padded(block * width * ELEMENT["float32"])
-    return LayerSpec(WINDOW_LATENT, block, page, ("compressor", width), overlap * ratio)
+def _compressor(head_dim: int, ratio: int, layout: Layout) -> LayerSpec:
+    rows = compressor_rows(head_dim, ratio, _records(layout), drafts=layout.drafts)
+    shape = ("compressor", rows.width)
+    if not rows.window:
+        return LayerSpec(RING, rows.block, rows.page, shape, blocks=1, cached=False)
+    return LayerSpec(WINDOW_LATENT, rows.block, rows.page, shape, rows.window)
 
 
 def _state(cache: StateSpace, layout: Layout) -> LayerSpec:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from llmtune.calc.activations import Stage, activation_peak
 from llmtune.calc.corrections import correct
 from llmtune.calc.cuda_graphs import charges_graphs, graph_memory
+from llmtune.calc.doubt import doubt_of, risks_of
 from llmtune.calc.errors import Refused
-from llmtune.calc.kv_cache import largest_max_model_len, plan_kv_cache, refuse_graph_capture
+from llmtune.calc.kv_cache import largest_max_model_len, needed_bytes, plan_kv_cache, refuse_graph_capture
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.non_torch import non_torch
 from llmtune.calc.persistent import persistent_buffers
@@ -70,7 +71,7 @@ class Share:
     high: int
 
 
-def estimate_memory(  # noqa: PLR0913 - one deployment, and what was measured of it
+def estimate_memory(
     deployment: Deployment,
     model: Model,
     resolved: Resolved,
@@ -103,6 +104,8 @@ def estimate_memory(  # noqa: PLR0913 - one deployment, and what was measured of
     fullest = _fullest(shares, blocks)
     kv = plan if isinstance(plan, KvCache) else None
     parts = _parts(site, fullest, kv, block_bytes=blocks[fullest.stage])
+    failure = _failure(site, fullest, plan, cache=parts[1].low)
+    needed = 0 if isinstance(pool, Failure) else needed_bytes(pool, resolved, engine, stage=fullest.stage)
     return Memory(
         total=gpu.total_memory,
         budget=memory_budget(gpu.total_memory, resolved, engine),
@@ -110,11 +113,20 @@ def estimate_memory(  # noqa: PLR0913 - one deployment, and what was measured of
         kv_low=max(0, fullest.low),
         kv_high=max(0, fullest.high),
         kv=kv,
-        failure=_failure(site, fullest, plan, cache=parts[1].low),
+        failure=failure,
         max_model_len_that_fits=_longest(site, available),
         rank=fullest.stage * resolved.tensor_parallel,
         stage_weights=tuple(of_stage.bytes for of_stage in weights),
+        kv_available=fullest.available,
+        doubt=_doubt(fullest, plan, failure, needed=needed),
+        risks=risks_of(model, resolved, engine, peak=fullest.charged[1].bytes, unused=parts[-1].bytes),
     )
+
+
+def _doubt(share: Share, plan: KvCache | Failure, failure: Failure | None, *, needed: int) -> str:
+    if failure is not None and failure is not plan and failure.kind != "weights":
+        return ""  # no size of the KV cache prevents it
+    return doubt_of(share.charged, low=share.low, high=share.high, needed=needed, failure=failure)
 
 
 def fullest_share(site: Site) -> Share | None:

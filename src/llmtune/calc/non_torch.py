@@ -25,8 +25,15 @@ CONTEXT = Constant(
     0.51 * GIB, 0.3 * GIB, 0.7 * GIB, "B", "H100 under 0.19.0: 78.68 of 79.19 GiB free when the engine starts (42 logs)"
 )
 COMMUNICATION = Constant(
-    1.02 * GIB, 0.3 * GIB, 1.6 * GIB, "B",
+    1.02 * GIB, 0.3 * GIB, 1.8 * GIB, "B",
     "H100 under 0.19.0 with 2 or 4 ranks: 77.64 to 77.76 of 79.19 GiB free when the engine starts, CONTEXT taken off",
+    (("llm-d-planner", 1.02 * GIB),), (1.0 * GIB, 0.1 * GIB, 1.8 * GIB),
+)  # fmt: skip
+PCIE_COMMUNICATION = Constant(
+    0.15 * GIB, 0.0, 0.4 * GIB, "B",
+    "ranks without NVLink: 0.20 GiB non-torch on 4 ranks under 0.8.5, 0.34 to 0.43 on 4 A100 PCIe under 0.8.3, KERNELS "
+    "taken off; about nothing on 2 L4 under 0.9.0",
+    (("f-dsr1", 0.08 * GIB), ("i16570", 0.28 * GIB), ("f-qwen25vl", 0.05 * GIB)), (0.2 * GIB, 0.0, 0.6 * GIB),
 )  # fmt: skip
 KERNELS = Constant(
     0.12 * GIB, 0.03 * GIB, 0.20 * GIB, "B",
@@ -57,11 +64,9 @@ FUSED_ALLREDUCE = Constant(
 LAZY_CHANNELS = Constant(
     0.15 * GIB,
     0.0,
-    0.5 * GIB,
+    0.6 * GIB,
     "B",
-    "0.20 GiB non-torch on 4 ranks under 0.8.5, 0.34 to 0.43 under 0.8.3; KERNELS off",
-    (("f-dsr1", 0.08 * GIB), ("i16570", 0.28 * GIB)),
-    (0.2 * GIB, 0.0, 1.0 * GIB),
+    "channels that NCCL opens with the first collectives, after the baseline; not measured",
 )
 FUSING_GPUS = frozenset({9, 10})  # compute capability: Hopper and data-centre Blackwell
 
@@ -88,20 +93,21 @@ def non_torch(resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> NonTorc
     why = ["kernels"]
     ranks = resolved.tensor_parallel * resolved.pipeline_parallel > 1
     context = times(CONTEXT, 1)
-    buffers = times(COMMUNICATION, 1) if ranks else NOTHING
+    link = COMMUNICATION if gpu.nvlink_bandwidth else PCIE_COMMUNICATION
+    buffers = times(link, 1) if ranks else NOTHING
     if fuses_allreduce(resolved, gpu=gpu, engine=engine):
         charged += times(FUSED_ALLREDUCE, 1)
         why.append("fused all-reduce")
-    elif resolved.tensor_parallel > 1:
-        charged += times(LAZY_CHANNELS, 1)
-        why.append("NCCL")
     match baseline(resolved, engine):
         case "device":
             charged += context + buffers
-            why.append("CUDA context")
+            why += ["CUDA context", "NCCL"] if ranks else ["CUDA context"]
         case "before_distributed":
+            charged += buffers
             outside = context
+            why += ["NCCL"] if ranks else []
         case _:
+            charged += times(LAZY_CHANNELS, 1) if resolved.tensor_parallel > 1 and len(why) == 1 else NOTHING
             outside = context + buffers
     return NonTorch(_part(charged, ", ".join(why)), _part(outside, "CUDA context and communication"))
 

@@ -135,4 +135,4 @@ def _warnings(request: Request, best: Candidate) -> tuple[str, ...]:
         warnings.append(
             "--trust-remote-code runs Python that comes with the checkpoint: read it first, and pin it with --revision"
         )
-    return tuple(warnings)
+    return (*warnings, *best.memory.risks)

@@ -98,7 +98,7 @@ def estimate(
     model = quantised_while_loading(model, deployment)
     resolved = resolve(deployment, model, hardware, engine)
     memory = estimate_memory(deployment, model, resolved, hardware, engine)
-    warnings = tuple(str(notice) for notice in reading.warnings)
+    warnings = (*(str(notice) for notice in reading.warnings), *memory.risks)
     shared = about_sharing(Site(deployment, model, resolved, hardware, engine), memory)
     return Estimate(
         model=model,

@@ -86,6 +86,8 @@ def describe(result: Estimate) -> dict[str, Any]:
         },
         "kv_cache": _kv_cache(memory),
         "fits": memory.fits,
+        "verdict": memory.verdict,
+        "decided_by": memory.doubt or None,
         "failure": memory.failure.kind if memory.failure else None,
         "engine_message": memory.failure.engine_message if memory.failure else None,
         "max_model_len_that_fits": memory.max_model_len_that_fits,

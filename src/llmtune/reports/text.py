@@ -164,12 +164,15 @@ class _Page:
         """Whether it starts; if not, the engine's own words."""
         self._console.print()
         if memory.failure is not None:
-            self._hang("does not start: ", f"{memory.failure.kind}: {memory.failure.engine_message}", style="bold red")
+            said = f"{memory.failure.kind}: {memory.failure.engine_message}"
+            self._hang(f"{'probably ' if memory.doubt else ''}does not start: ", said, style="bold red")
+            self._doubt(memory)
             if memory.max_model_len_that_fits:
                 self._console.print(f"longest context that fits: {memory.max_model_len_that_fits}")
             return
         kv = memory.kv
-        self._console.print("starts", style="bold green")
+        self._console.print("probably starts" if memory.doubt else "starts", style="bold green")
+        self._doubt(memory)
         if kv is not None and kv.groups:
             low, high = memory.kv_low / GIB, memory.kv_high / GIB
             self._hang(
@@ -178,8 +181,10 @@ class _Page:
                 f"{kv.block_size}, {kv.max_concurrency:.2f} requests of full length at once; "
                 f"longest context that fits {memory.max_model_len_that_fits}",
             )
-            if memory.kv_low < kv.needed_bytes:
-                self._hang("close: ", "the low end of the interval does not hold one request", style="bold yellow")
+
+    def _doubt(self, memory: Memory) -> None:
+        if memory.doubt:
+            self._hang("too close to call: ", memory.doubt, style="bold yellow")
 
     def table(self, title: str, rows: Iterable[tuple[str, str]]) -> None:
         """Left a setting, right what to know of it."""

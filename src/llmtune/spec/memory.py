@@ -61,7 +61,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory plan of the fullest rank. ``parts`` sum to ``total``."""
+    """The memory plan of the fullest rank. ``parts`` sum to ``total``.
+
+    ``kv_available`` is what the estimate leaves for the KV cache, negative where something is short; ``kv_low`` and
+    ``kv_high`` bound it. ``doubt`` says what decides where an interval leaves open whether the engine starts, and
+    ``risks`` what may run out of memory after the KV cache has been allocated.
+    """
 
     total: int
     budget: int
@@ -73,11 +78,21 @@ class Memory:
     max_model_len_that_fits: int | None
     rank: int = 0
     stage_weights: tuple[int, ...] = ()  # weight bytes of every pipeline stage, on its fullest rank
+    kv_available: int = 0
+    doubt: str = ""
+    risks: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
-        """Whether the engine starts."""
+        """Whether the engine is expected to start."""
         return self.failure is None
+
+    @property
+    def verdict(self) -> str:
+        """``yes``, ``no`` or ``too close to call``."""
+        if self.doubt:
+            return "too close to call"
+        return "yes" if self.fits else "no"
 
     def part(self, name: str) -> Part:
         """One part by its name."""

@@ -109,7 +109,8 @@ class WindowLatent:
 class CompressorState:
     """What a DeepSeek-V4 compressor keeps of the tokens it has not folded yet: 32-bit vectors.
 
-    ``head_dim`` of the cache it feeds and its ``ratio`` (4 or 128; 2 in DeepSeek-V4.1, where it is a ring of one block).
+    ``head_dim`` of the cache it feeds and its ``ratio`` (4 or 128; 2 in DeepSeek-V4.1, where it is a ring of one
+    block).
     """
 
     head_dim: int
