@@ -39,6 +39,7 @@ from llmtune.catalog import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(
@@ -166,7 +167,16 @@ def _fenced(language: str, text: str) -> str:
     return f"```{language}\n{text}```\n"
 
 
+def _benchmark() -> ModuleType:
+    """The accuracy page is made by the benchmark that measures it."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import startup_page
+
+    return startup_page
+
+
 FILES: dict[str, Callable[[], str]] = {
+    "docs/concepts/accuracy.md": lambda: str(_benchmark().page()),
     "src/llmtune/catalog/data/scenarios.json": _prepared_scenarios,
     "docs/reference/cli.md": docs_tables.command_reference,
     "docs/reference/scenario.schema.json": _scenario_schema,
@@ -174,6 +184,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/recommendation.example.json": lambda: _document(RECOMMENDATION),
 }
 TABLES: dict[str, Callable[[], str]] = {
+    "accuracy": lambda: str(_benchmark().two_lines()),
     "behaviour": docs_tables.behaviour,
     "behaviour-entry": docs_tables.behaviour_entry,
     "batch-defaults": docs_tables.batch_defaults,

@@ -8,6 +8,7 @@ common/engram.py), models/deepseek_v4/common/vision.py, transformers_utils/confi
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.deepseek_v4 import hyper_connections, latent_attention, routed_experts, streams
@@ -33,7 +34,8 @@ def describe(config: Config) -> Model:
     heads = Heads(hidden, text.size("num_attention_heads"), 1, text.size("head_dim"))
     routes_images = vision.size("num_hidden_layers", default=0) > 0
     layers = [_layer(text, depth, routes_images=routes_images) for depth in range(text.layers())]
-    model = with_towers(decoder(text, heads, layers), unquantized(_tower(vision, hidden)))
+    item = _largest_image(vision) if routes_images else (0, 0)
+    model = with_towers(decoder(text, heads, layers), unquantized(_tower(vision, hidden)), item=item)
     marks = Vector("image_marks", 3, hidden, bytes=4)  # start, end and new line of an image; there without a tower too
     return replace(model, embedding=(*model.embedding, marks), notes=_notes(text))
 
@@ -94,7 +96,7 @@ def _caches(config: Config, depth: int, ratio: int) -> tuple[Cache, ...]:
         return caches
     caches = (*caches, CompressedLatent(dim, ratio))
     if depth in config.items("index_source_layer_ids"):
-        caches = (*caches, Indexer(config.size("index_head_dim"), ratio))
+        caches = (*caches, Indexer(config.size("index_head_dim"), ratio, v41=True))
     return (*caches, CompressorState(dim, ratio)) if ratio > 1 else caches
 
 
@@ -120,6 +122,18 @@ def _hash_columns(config: Config) -> int:
 
 def _row_bytes(dim: int) -> int:
     return dim + dim // TABLE_BLOCK
+
+
+def _largest_image(vision: Config) -> tuple[int, int]:
+    """All tokens an image may have, and the patches of the grid with most of them among those that fit.
+
+    Every row of tokens ends in a newline and two marks stand around them all; a token folds a square of patches.
+    Source: common/mm_preprocess.py::DeepseekV4VLProcessingInfo.get_image_size_with_most_features.
+    """
+    budget, fold = vision.size("max_image_tokens", default=1024), vision.size("downsample_ratio", default=3)
+    widest = vision.number("max_wh_ratio", float(budget))
+    grids = ((rows * fold, ((budget - 2) // rows - 1) * fold) for rows in range(1, budget // 2))
+    return budget, max((height * min(width, ceil(height * widest)) for height, width in grids), default=0)
 
 
 def _tower(vision: Config, out: int) -> list[Module]:

@@ -21,7 +21,7 @@ from llmtune.architectures.parts import (
     read_heads,
     router,
 )
-from llmtune.architectures.vision import encoder_blocks, plain, text_part, unquantized, with_towers
+from llmtune.architectures.vision import encoder_blocks, plain, square_item, text_part, unquantized, with_towers
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Vector
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("Ernie4_5_VLMoeForConditionalGeneration",)
 BLOCK = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
+PIXELS = 4_842_768  # of the largest image: size.longest_edge of Ernie4_5_VLMoeImageProcessor (28 x 28 x 6177)
 KINDS = ("text", "vision")
 
 
@@ -48,7 +49,8 @@ def describe(config: Config) -> Model:
         layers.append(LayerGroup((*common, *feed), (full(heads),)))
     model = decoder(text, heads, layers, tied_default=True)
     vision = config.part("vision_config")
-    return with_towers(model, (*_tower(vision), *_resampler(config, heads.hidden)))
+    item = square_item(PIXELS, vision.size("patch_size"), config.size("spatial_conv_size", default=2))
+    return with_towers(model, (*_tower(vision), *_resampler(config, heads.hidden)), item=item)
 
 
 def _is_routed(config: Config, depth: int) -> bool:

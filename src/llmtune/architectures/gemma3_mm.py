@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.architectures import gemma3
 from llmtune.architectures.parts import norm
-from llmtune.architectures.vision import siglip_tower, text_part, with_towers
+from llmtune.architectures.vision import patch_grid, siglip_tower, text_part, with_towers
 from llmtune.spec.model import FullAttention, LayerGroup, SlidingWindow
 from llmtune.spec.weights import Vector
 
@@ -22,7 +22,7 @@ ARCHITECTURES = ("Gemma3ForConditionalGeneration",)
 
 
 def describe(config: Config) -> Model:
-    """Model from a config.json."""
+    """Model from a config.json. Start-up encodes an image without crops (Gemma3ProcessingInfo.get_num_image_tokens)."""
     model = gemma3.describe(text_part(config))
     vision = config.part("vision_config")
     width = vision.size("hidden_size")
@@ -30,7 +30,8 @@ def describe(config: Config) -> Model:
         Vector("multi_modal_projector.mm_input_projection_weight", width, model.hidden),
         norm("multi_modal_projector.mm_soft_emb_norm", width),
     )
-    return bidirectional(with_towers(model, (*siglip_tower(vision), *projector)))
+    item = config.size("mm_tokens_per_image", default=256), patch_grid(vision) ** 2
+    return bidirectional(with_towers(model, (*siglip_tower(vision), *projector), item=item))
 
 
 def bidirectional(model: Model) -> Model:

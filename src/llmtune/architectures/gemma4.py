@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("Gemma4ForCausalLM", "Gemma4ForConditionalGeneration")
+# A video at start-up (gemma4_mm.py::_VIDEO_MAX_FRAMES, _VIDEO_MAX_SOFT_TOKENS): frames, tokens of one, its marks.
+FRAMES, FRAME_TOKENS, FRAME_MARKS = 32, 70, 8
 EXTRA_NORMS = ("post_feedforward_layernorm_1", "post_feedforward_layernorm_2", "pre_feedforward_layernorm_2")
 
 
@@ -42,11 +44,22 @@ def describe(config: Config) -> Model:
     model = _describe_text(text)
     if not vision.data:
         return model
-    model = with_towers(model, (*_tower(vision), plain(EMBED_VISION, vision.size("hidden_size"), model.hidden)))
+    image, pooling = vision.size("default_output_length", default=280), vision.size("pooling_kernel_size", default=3)
+    towers = (*_tower(vision), plain(EMBED_VISION, vision.size("hidden_size"), model.hidden))
+    model = with_towers(model, towers, item=largest_item(image, pooling))
     return bidirectional(model) if text.text("use_bidirectional_attention") == "vision" else model
 
 
 EMBED_VISION = "embed_vision.embedding_projection"
+
+
+def largest_item(image: int, pooling: int) -> tuple[int, int]:
+    """Tokens and patches of an image or a video, whichever has more (Gemma4ProcessingInfo.get_mm_max_tokens_per_item).
+
+    ``pooling`` patches in a row become one of ``image`` tokens; those of a frame are padded to as many as it may have.
+    """
+    video = FRAMES * (FRAME_TOKENS + FRAME_MARKS), FRAMES * FRAME_TOKENS * pooling**2
+    return max((image, image * pooling**2), video)
 
 
 def _describe_text(config: Config) -> Model:

@@ -28,11 +28,12 @@ def describe(config: Config) -> Model:
     """Model from a config.json."""
     text, audio = text_part(config), config.part("audio_config")
     model = gemma4.describe(Config(text.data, text.path))
-    inputs = _vision(config.part("vision_config"), model.hidden)
+    vision = config.part("vision_config")
+    inputs = _vision(vision, model.hidden)
     if audio.data:
         width = audio.size("output_proj_dims", "hidden_size")
         inputs = (*inputs, plain("embed_audio.embedding_projection", width, model.hidden))
-    model = with_towers(model, ())
+    model = with_towers(model, (), item=gemma4.largest_item(vision.size("num_soft_tokens", default=280), 1))
     model = replace(model, head=(*model.head, *inputs), unstaged=BOTH[1:])
     return bidirectional(model) if text.text("use_bidirectional_attention") == "vision" else model
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from llmtune.architectures import glm4_moe
 from llmtune.architectures.config import Config
 from llmtune.architectures.parts import column, norm, row
-from llmtune.architectures.vision import fused_qkv, is_compressed, text_part, with_towers
+from llmtune.architectures.vision import fused_qkv, is_compressed, square_item, text_part, with_towers
 from llmtune.spec.weights import Vector
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("Glm4vForConditionalGeneration", "Glm4vMoeForConditionalGeneration")
 
+# Of the largest image, over the frames that a patch spans: size.longest_edge of the published preprocessor_config.json.
+PIXELS = 9_633_792
+
 
 def describe(config: Config) -> Model:
     """Model from a config.json; the outer model type says which text model it is."""
@@ -26,7 +29,14 @@ def describe(config: Config) -> Model:
     kind = "glm4_moe" if config.text("model_type") == "glm4v_moe" else "glm4"
     model = glm4_moe.describe(Config({**text.data, "model_type": kind}, text.path))
     vision = config.part("vision_config")
-    return with_towers(model, _tower(vision, qkv="qkv_proj" if is_compressed(config) else "qkv"))
+    tower = _tower(vision, qkv="qkv_proj" if is_compressed(config) else "qkv")
+    return with_towers(model, tower, item=_largest_image(vision))
+
+
+def _largest_image(vision: Config) -> tuple[int, int]:
+    """Tokens and patches of the largest image since 0.17 (Glm4vProcessingInfo.get_image_size_with_most_features)."""
+    area = PIXELS // max(vision.size("temporal_patch_size", default=2), 1)
+    return square_item(area, vision.size("patch_size", default=14), vision.size("spatial_merge_size", default=2))
 
 
 def _tower(vision: Config, qkv: str, prefix: str = "visual") -> tuple[Module, ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.parts import norm
-from llmtune.architectures.vision import encoder_blocks, language_model, plain, with_towers
+from llmtune.architectures.vision import encoder_blocks, language_model, patch_grid, plain, with_towers
 from llmtune.spec.weights import Linear, Vector
 
 if TYPE_CHECKING:
@@ -32,7 +32,18 @@ def describe(config: Config) -> Model:
         plain("mlp1.1", joint, model.hidden, bias=True),
         plain("mlp1.3", model.hidden, model.hidden, bias=True),
     )
-    return with_towers(model, (*_tower(config, vision), *projector))
+    return with_towers(model, (*_tower(config, vision), *projector), item=_largest_image(config, vision))
+
+
+def _largest_image(config: Config, vision: Config) -> tuple[int, int]:
+    """Tokens and patches of all tiles and the thumbnail, each with a class token.
+
+    Source: internvl.py::BaseInternVLProcessingInfo.get_max_image_tokens, processors/internvl.py.
+    """
+    tiles = config.size("max_dynamic_patch", default=6) if config.flag("dynamic_image_size") else 1
+    tiles += tiles > 1 and config.flag("use_thumbnail")
+    patches = patch_grid(vision) ** 2
+    return tiles * int(patches * config.number("downsample_ratio", 0.5) ** 2), tiles * (patches + 1)
 
 
 def _tower(config: Config, vision: Config, prefix: str = "vision_model") -> tuple[Module, ...]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("KimiK3ForConditionalGeneration",)
+# Tokens along the sides of the largest image. KimiK3ProcessingInfo.get_max_image_size finds it by trying all sizes:
+# 1861 x 7041 with in_patch_limit 65,536 and patch_limit_on_one_side 512 of the published preprocessor_config.json.
+SIDES = (67, 251)
 # What KimiK3VisionConfig assumes where a config.json is silent.
 DEFAULTS = {
     "vt_num_attention_heads": 12,
@@ -44,7 +47,9 @@ def describe(config: Config) -> Model:
         model = replace(model, groups=groups)
     vision = Config({**DEFAULTS, **config.part("vision_config").data}, "vision_config")
     tower = unquantized(_encoder(vision)) if is_compressed(config) else _encoder(vision)
-    return with_towers(model, (*tower, *unquantized(_projector(vision, model.hidden))))
+    tokens = SIDES[0] * SIDES[1]
+    towers = (*tower, *unquantized(_projector(vision, model.hidden)))
+    return with_towers(model, towers, item=(tokens, tokens * merged_patches(vision)))
 
 
 def _only_experts(config: Config) -> bool:

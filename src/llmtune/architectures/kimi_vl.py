@@ -5,6 +5,7 @@ Source: vLLM 0.33.0 model_executor/models/kimi_vl.py, moonvit.py.
 
 from __future__ import annotations
 
+from math import isqrt, sqrt
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import deepseek_v3
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("KimiVLForConditionalGeneration",)
+SIDE = 1024  # of the image that start-up encodes (kimi_vl.py::MaxImageTokenMeta)
+LIMIT = 4096  # patches that it is shrunk to: in_token_limit of the published preprocessor_config.json
 MERGED = 4  # patches that the projector folds into one, where the config does not say (2 x 2)
 
 
@@ -26,7 +29,18 @@ def describe(config: Config) -> Model:
     model = deepseek_v3.describe(text_part(config))
     vision = config.part("vision_config")
     towers = (*moonvit(vision), *projector(vision, model.hidden, "multi_modal_projector"))
-    return with_towers(model, unquantized(towers))
+    return with_towers(model, unquantized(towers), item=shrunk_item(vision, SIDE, LIMIT))
+
+
+def shrunk_item(vision: Config, side: int, limit: int) -> tuple[int, int]:
+    """Tokens and patches of a square that is shrunk to ``limit`` patches, then padded to whole tokens.
+
+    Source: kimi_vl.py::KimiVLProcessingInfo.get_num_image_tokens, processors/kimi_k25_vision_fused.py.
+    """
+    patch, merged = max(vision.size("patch_size", default=14), 1), merged_patches(vision)
+    grid = max(side // patch, 1)
+    tokens = (-(-int(side * min(1.0, sqrt(limit / grid**2))) // max(patch * isqrt(merged), 1))) ** 2
+    return tokens, tokens * merged
 
 
 def moonvit(vision: Config, prefix: str = "vision_tower") -> tuple[Module, ...]:

@@ -19,7 +19,7 @@ from llmtune.architectures.parts import (
     router,
     row,
 )
-from llmtune.architectures.vision import encoder_blocks, text_part, with_towers
+from llmtune.architectures.vision import encoder_blocks, patch_grid, text_part, with_towers
 from llmtune.spec.model import ChunkedLocal, LayerGroup
 from llmtune.spec.weights import Experts, Vector
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("Llama4ForCausalLM", "Llama4ForConditionalGeneration")
+TILES = 16  # of the largest image: max_patches of Llama4ImageProcessor and of the published preprocessor_config.json
 BLOCK = (
     "input_layernorm",
     "self_attn.qkv_proj",
@@ -43,7 +44,16 @@ def describe(config: Config) -> Model:
     """Model from a config.json."""
     model = _describe_text(text_part(config))
     vision = config.part("vision_config")
-    return with_towers(model, _tower(vision, model.hidden)) if vision.data else model
+    if not vision.data:
+        return model
+    return with_towers(model, _tower(vision, model.hidden), item=_largest_image(vision))
+
+
+def _largest_image(vision: Config) -> tuple[int, int]:
+    """Tokens and patches of all tiles and a thumbnail, each with a class token (Mllama4ProcessingInfo)."""
+    patches, ratio = patch_grid(vision) ** 2, vision.number("pixel_shuffle_ratio", 0.5)
+    folded = round(1 / ratio**2) if ratio else 1
+    return (TILES + 1) * (patches // max(folded, 1)), (TILES + 1) * (patches + 1)
 
 
 def _describe_text(config: Config) -> Model:

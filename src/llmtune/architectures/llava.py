@@ -13,6 +13,7 @@ from llmtune.architectures.vision import (
     SIGLIP_BLOCK,
     encoder_blocks,
     language_model,
+    patch_grid,
     pixtral_tower,
     siglip_tower,
     with_towers,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("LlavaForConditionalGeneration", "LlavaNextForConditionalGeneration")
 NEXT = "llava_next"
+# Sizes that an image may be laid out in, where a config.json is silent (LlavaNextConfig).
+PINPOINTS = [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]
 
 
 def describe(config: Config) -> Model:
@@ -42,7 +45,30 @@ def describe(config: Config) -> Model:
     )
     if config.text("model_type") == NEXT:
         towers = (*towers, Vector("image_newline", model.hidden))
-    return with_towers(model, towers)
+        return with_towers(model, towers, item=_tiled(config, vision))
+    return with_towers(model, towers, item=_single(config, vision))
+
+
+def _single(config: Config, vision: Config) -> tuple[int, int]:
+    """Tokens and patches of one image of the tower's size (llava.py::BaseLlavaProcessingInfo.get_max_image_tokens).
+
+    CLIP works on a class token beside the patches; the feature strategy ``default`` leaves the first feature out.
+    """
+    patches = patch_grid(vision) ** 2 + (vision.text("model_type") == "clip_vision_model")
+    whole = config.text("vision_feature_select_strategy", "default") == "full"
+    return (patches if whole else max(patches - 1, 0)), patches
+
+
+def _tiled(config: Config, vision: Config) -> tuple[int, int]:
+    """Tokens and patches of the layout with most of them: tiles, a newline for each of their rows, and a thumbnail.
+
+    Source: llava_next.py::LlavaNextProcessingInfo.get_num_image_tokens, get_image_size_with_most_features.
+    """
+    base, patches = _single(config, vision)
+    side, grid = max(vision.size("image_size"), 1), patch_grid(vision)
+    sizes = config.items("image_grid_pinpoints") or PINPOINTS
+    tiles = [(int(height) // side, int(width) // side) for height, width in sizes]
+    return max((grid * rows * (grid * columns + 1) + base, (rows * columns + 1) * patches) for rows, columns in tiles)
 
 
 def _depth(features: list[object], layers: int) -> int:

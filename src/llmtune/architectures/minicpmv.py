@@ -6,6 +6,7 @@ Source: vLLM 0.33.0 model_executor/models/minicpmv.py, idefics2_vision_model.py,
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import llama, qwen2, qwen3
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("MiniCPMV",)
+SLICES = 9  # of an image, beside the whole of it (MiniCPMVProcessingInfo.get_image_max_slice_num)
+FRAMES = 16  # of a video, one slice each (minicpmv.py::_MAX_FRAMES_PER_VIDEO)
+NO_VIDEO = ("2.5",)
 FAMILIES = {"2.5": llama, "2.6": qwen2, "4.0": llama, "4.5": qwen3}
 
 
@@ -31,7 +35,23 @@ def describe(config: Config) -> Model:
     depth = vision.layers() - config.flag("drop_vision_last_layer")
     tower = siglip_tower(Config({**vision.data, "num_hidden_layers": depth}, "vision_config"), "vpm")
     resampler = _resampler(model.hidden, vision.size("hidden_size"), config.size("query_num"))
-    return with_towers(model, (*tower, *resampler), "llm.")
+    item = _largest_item(config, vision, video=version not in NO_VIDEO)
+    return with_towers(model, (*tower, *resampler), "llm.", item=item)
+
+
+def _largest_item(config: Config, vision: Config, *, video: bool) -> tuple[int, int]:
+    """Tokens and patches of a video where the version reads any, else of an image, nine times as high as wide.
+
+    The whole image is shrunk to the area of a slice, and all slices are padded to the patches of the largest.
+    Source: minicpmv.py::MiniCPMVProcessingInfo.get_max_video_tokens, get_image_size_with_most_features,
+    processors/minicpmv.py::find_best_resize.
+    """
+    queries, side = config.size("query_num"), config.size("image_size", default=448)
+    patch = max(vision.size("patch_size"), 1)
+    if video:
+        return FRAMES * queries, FRAMES * (side // patch) ** 2
+    shrunk = round(side / sqrt(SLICES) / patch) * round(side * sqrt(SLICES) / patch)
+    return (SLICES + 1) * queries, (SLICES + 1) * max(shrunk, (side // patch) ** 2)
 
 
 def _resampler(hidden: int, width: int, queries: int, prefix: str = "resampler") -> tuple[Module, ...]:

@@ -23,7 +23,7 @@ from llmtune.architectures.parts import (
     router,
     row,
 )
-from llmtune.architectures.vision import encoder_blocks, text_part, with_towers
+from llmtune.architectures.vision import encoder_blocks, square_item, text_part, with_towers
 from llmtune.spec.model import Indexer, LayerGroup
 from llmtune.spec.weights import Linear, Shard, Slice, Vector
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration")
+PIXELS = 451_584  # of the largest image (processors/minimax_m3.py::MiniMaxM3VLImageProcessor.max_pixels)
 BLOCK = ("layer_norm1", "self_attn.qkv_proj", "self_attn.out_proj", "layer_norm2", "fc1", "fc2")
 
 
@@ -40,7 +41,11 @@ def describe(config: Config) -> Model:
     """Model from a config.json."""
     text, vision = text_part(config), config.part("vision_config")
     model = _describe_text(text)
-    return with_towers(model, _tower(config, vision, model.hidden)) if vision.data else model
+    if not vision.data:
+        return model
+    merge = vision.part("img_token_compression_config").size("spatial_merge_size", default=2)
+    item = square_item(PIXELS, vision.size("patch_size"), merge)
+    return with_towers(model, _tower(config, vision, model.hidden), item=item)
 
 
 def _describe_text(config: Config) -> Model:

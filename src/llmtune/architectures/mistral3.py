@@ -30,4 +30,14 @@ def describe(config: Config) -> Model:
         column("multi_modal_projector.linear_1", width, model.hidden, bias=bias),
         row("multi_modal_projector.linear_2", model.hidden, model.hidden, bias=bias),
     )
-    return with_towers(model, (*pixtral_tower(vision), *projector))
+    return with_towers(model, (*pixtral_tower(vision), *projector), item=largest_square(vision, merge))
+
+
+def largest_square(vision: Config, merge: int) -> tuple[int, int]:
+    """Tokens and patches of a square of the largest side (pixtral.py::PixtralHFEncoderInfo.get_num_image_tokens).
+
+    The markers that end a row of patches are no features and do not count.
+    """
+    unit = max(vision.size("patch_size") * merge, 1)
+    tokens = (-(-vision.size("max_image_size", "image_size") // unit)) ** 2
+    return tokens, tokens * merge**2

@@ -50,7 +50,7 @@ def describe(config: Config) -> Model:
             "most, beside what its request's text holds",
         ),
     )
-    return with_towers(model, _tower(vision, heads.hidden))
+    return with_towers(model, _tower(vision, heads.hidden), item=(model.encoder_tokens, model.encoder_tokens))
 
 
 def _cross(heads: Heads) -> tuple[Module, ...]:

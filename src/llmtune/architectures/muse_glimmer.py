@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("MuseGlimmerForConditionalGeneration",)
+TOKENS = 4096  # of the largest image (MuseGlimmerImageProcessor.max_image_tokens)
 BLOCK = ("ln_1", "attn.qkv_proj", "attn.o_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
 
 
@@ -39,7 +40,8 @@ def describe(config: Config) -> Model:
         slides = kinds[depth] == "sliding_attention"
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))
     model = decoder(text, heads, layers, unstaged=BOTH)
-    return replace(model, towers=_tower(config), multimodal=True)
+    patches = TOKENS * config.part("vision_config").size("merge_size", default=2) ** 2
+    return replace(model, towers=_tower(config), multimodal=True, item_tokens=TOKENS, item_patches=patches)
 
 
 def _tower(config: Config) -> tuple[Module, ...]:

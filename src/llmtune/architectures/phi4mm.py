@@ -29,6 +29,7 @@ SIGLIP = {
     "num_hidden_layers": 27,
     "patch_size": 14,
 }
+CROPS = 36  # of the largest image: dynamic_hd of the published preprocessor_config.json
 STAGES = 3  # convolutions that halve time and mel bins each (time_reduction 8)
 
 
@@ -36,7 +37,19 @@ def describe(config: Config) -> Model:
     """Model from a config.json."""
     model = llama.describe(config)
     audio = config.part("audio_processor").part("config")
-    return replace(model, towers=(*_vision(config, model.hidden), *_audio(audio, model.hidden)), multimodal=True)
+    towers = (*_vision(config, model.hidden), *_audio(audio, model.hidden))
+    tokens, patches = _largest_image()
+    return replace(model, towers=towers, multimodal=True, item_tokens=tokens, item_patches=patches)
+
+
+def _largest_image() -> tuple[int, int]:
+    """Tokens and patches of crops on top of each other and of the whole image; 2 x 2 patches are pooled.
+
+    Every row of tokens ends in a newline, and one token separates the two (Phi4MMProcessingInfo).
+    """
+    grid = SIGLIP["image_size"] // SIGLIP["patch_size"]
+    rows = grid // 2
+    return (CROPS + 1) * rows * (rows + 1) + 1, (CROPS + 1) * grid**2
 
 
 def _vision(config: Config, out: int, prefix: str = "vision_encoder") -> tuple[Module, ...]:

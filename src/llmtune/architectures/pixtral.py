@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import llama
+from llmtune.architectures.mistral3 import largest_square
 from llmtune.architectures.parts import norm
 from llmtune.architectures.vision import pixtral_tower, plain, text_part, with_towers
 
@@ -30,7 +31,7 @@ def describe(config: Config) -> Model:
     )
     if vision.flag("add_pre_mm_projector_layer_norm"):
         towers = (*towers, norm("pre_mm_projector_norm", width))
-    if vision.text("mm_projector_id") == "patch_merge":
-        joint = width * vision.size("spatial_merge_size", default=2) ** 2
-        towers = (*towers, plain("patch_merger.merging_layer", joint, width))
-    return with_towers(model, towers)
+    merge = vision.size("spatial_merge_size", default=2) if vision.text("mm_projector_id") == "patch_merge" else 1
+    if merge > 1:
+        towers = (*towers, plain("patch_merger.merging_layer", width * merge**2, width))
+    return with_towers(model, towers, item=largest_square(vision, merge))

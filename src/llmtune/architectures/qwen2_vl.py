@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.architectures import qwen2
 from llmtune.architectures.parts import column, norm, row
-from llmtune.architectures.vision import encoder_blocks, text_part, with_towers
+from llmtune.architectures.vision import encoder_blocks, merged_item, text_part, with_towers
 from llmtune.spec.weights import Vector
 
 if TYPE_CHECKING:
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("Qwen2VLForConditionalGeneration",)
+PIXELS = 12_845_056  # of the largest image: max_pixels of the published preprocessor_config.json, as in Qwen2.5-VL
 BLOCK = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
 
 
 def describe(config: Config) -> Model:
     """Model from a config.json; the text model's keys may stand outside ``text_config``."""
-    return with_towers(qwen2.describe(text_part(config)), _tower(config.part("vision_config")))
+    vision = config.part("vision_config")
+    return with_towers(qwen2.describe(text_part(config)), _tower(vision), item=largest_image(vision))
+
+
+def largest_image(vision: Config, pixels: int = PIXELS) -> tuple[int, int]:
+    """Tokens and patches of the largest image (Qwen2VLProcessingInfo.get_max_image_tokens)."""
+    return merged_item(pixels, vision.size("patch_size", default=14), vision.size("spatial_merge_size", default=2))
 
 
 def _tower(vision: Config, prefix: str = "visual") -> tuple[Module, ...]:

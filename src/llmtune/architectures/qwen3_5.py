@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import qwen3_next
+from llmtune.architectures.qwen3_vl import largest_image
 from llmtune.architectures.vision import qwen3_tower, text_part, with_towers
 
 if TYPE_CHECKING:
@@ -20,4 +21,5 @@ ARCHITECTURES = ("Qwen3_5ForConditionalGeneration", "Qwen3_5MoeForConditionalGen
 def describe(config: Config) -> Model:
     """Model from a config.json."""
     model = qwen3_next.describe(text_part(config))
-    return with_towers(model, qwen3_tower(config.part("vision_config")))
+    vision = config.part("vision_config")
+    return with_towers(model, qwen3_tower(vision), item=largest_image(vision))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.architectures import qwen3_moe
 from llmtune.architectures.parts import norm
+from llmtune.architectures.qwen3_vl import largest_image
 from llmtune.architectures.vision import encoder_blocks, plain, qwen3_tower, text_part, unquantized, with_towers
 from llmtune.spec.weights import Linear, Vector
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("Qwen3OmniMoeForConditionalGeneration",)
+PIXELS = 12_845_056  # of the largest image: max_pixels of the published preprocessor_config.json
 BLOCK = ("self_attn_layer_norm", "self_attn.qkv_proj", "self_attn.out_proj", "final_layer_norm", "fc1", "fc2")
 RENAMED = {
     "deepstack_merger_list": "merger_list",
@@ -31,9 +33,11 @@ RENAMED = {
 def describe(config: Config) -> Model:
     """Model from a config.json."""
     thinker = config.part("thinker_config") if config.has("thinker_config") else config
-    vision = tuple(map(_renamed, qwen3_tower(thinker.part("vision_config"))))
+    vision = thinker.part("vision_config")
+    images = tuple(map(_renamed, qwen3_tower(vision)))
     audio = _audio_tower(thinker.part("audio_config"))
-    return with_towers(qwen3_moe.describe(text_part(thinker)), (*audio, *vision))
+    item = largest_image(vision, PIXELS)
+    return with_towers(qwen3_moe.describe(text_part(thinker)), (*audio, *images), item=item)
 
 
 def _renamed(module: Module) -> Module:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("Step3p7ForConditionalGeneration",)
 BLOCK = ("ln_1", "attn.qkv_proj", "attn.out_proj", "ln_2", "mlp.fc1", "mlp.fc2")
+# The largest image (step3_vl.py::MAX_IMAGE_SIZE), its crops and the whole of it (processors/step3_vl.py).
+LARGEST, CROP, WHOLE = 3024, 504, 728
+CROP_TOKENS, WHOLE_TOKENS, MARKS = 81, 169, 2
 KERNEL = 9  # each of the two downsampling convolutions is 3 x 3 and doubles the width
 
 
@@ -29,7 +32,17 @@ def describe(config: Config) -> Model:
     out = column(
         "vit_large_projector", vision.size("width") * 4, model.hidden, bias=config.flag("projector_bias", default=True)
     )
-    return with_towers(model, (*_tower(vision), out))
+    return with_towers(model, (*_tower(vision), out), item=_largest_image(vision))
+
+
+def _largest_image(vision: Config) -> tuple[int, int]:
+    """Tokens and patches of the crops and the whole image (Step3VLImageProcessor.get_num_image_tokens).
+
+    Two marks stand around each of them and a newline behind every row of crops but the last.
+    """
+    rows, patch = LARGEST // CROP, max(vision.size("patch_size"), 1)
+    tokens = rows**2 * (CROP_TOKENS + MARKS) + WHOLE_TOKENS + MARKS + rows - 1
+    return tokens, rows**2 * (CROP // patch) ** 2 + (WHOLE // patch) ** 2
 
 
 def _tower(vision: Config, prefix: str = "vision_model") -> tuple[Module, ...]:

@@ -7,6 +7,7 @@ quantisation configs match on get the prefix of the wrapper.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isqrt
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import family_of
@@ -57,8 +58,13 @@ def language_model(config: Config, key: str) -> Model:
     return model
 
 
-def with_towers(model: Model, towers: Iterable[Module], prefix: str = "language_model.") -> Model:
-    """A text model inside a multimodal one: names get the prefix, towers stand on the first stage."""
+def with_towers(
+    model: Model, towers: Iterable[Module], prefix: str = "language_model.", *, item: tuple[int, int] = (0, 0)
+) -> Model:
+    """A text model inside a multimodal one: names get the prefix, towers stand on the first stage.
+
+    ``item`` are the tokens and the patches of the largest item that start-up encodes.
+    """
     return replace(
         model,
         layer_prefix=prefix + model.layer_prefix,
@@ -66,7 +72,30 @@ def with_towers(model: Model, towers: Iterable[Module], prefix: str = "language_
         head=tuple(replace(module, name=prefix + module.name) for module in model.head),
         towers=tuple(towers),
         multimodal=True,
+        item_tokens=item[0],
+        item_patches=item[1],
     )
+
+
+def merged_item(pixels: int, patch: int, merge: int) -> tuple[int, int]:
+    """Tokens and patches of the image with most of them in an area of ``pixels``.
+
+    Source: qwen2_vl.py::Qwen2VLProcessingInfo.get_image_size_with_most_features. It takes the next lower number of
+    tokens where one cannot be laid out within an aspect ratio of 200; the areas in use are squares.
+    """
+    tokens = pixels // max(patch * merge, 1) ** 2
+    return tokens, tokens * merge**2
+
+
+def square_item(pixels: int, patch: int, merge: int) -> tuple[int, int]:
+    """Tokens and patches of the largest square in an area of ``pixels`` (smart_resize of a huge square image)."""
+    tokens = (isqrt(pixels) // max(patch * merge, 1)) ** 2
+    return tokens, tokens * merge**2
+
+
+def patch_grid(vision: Config) -> int:
+    """Patches along a side of an image of the tower's own size."""
+    return vision.size("image_size") // max(vision.size("patch_size"), 1)
 
 
 def fused_qkv(name: str, hidden: int, heads: int, width: int, *, bias: bool = True) -> Linear:

@@ -32,6 +32,7 @@ def describe(config: Config) -> Model:
     )
     layer = LayerGroup(modules, (full(heads), CrossAttention(count, heads.head_dim)))
     vocab, positions = config.size("vocab_size"), config.size("max_target_positions")
+    frames = config.size("max_source_positions", default=1500)
     return decoder(
         Config({**config.data, "tie_word_embeddings": True}),
         heads,
@@ -39,7 +40,9 @@ def describe(config: Config) -> Model:
         intermediate=config.size("decoder_ffn_dim"),
         layer_prefix="model.decoder.layers",
         multimodal=True,
-        encoder_tokens=config.size("max_source_positions", default=1500),
+        encoder_tokens=frames,
+        item_tokens=frames,
+        item_patches=frames,
         embedding=(
             Embedding("model.decoder.embed_tokens", vocab, hidden, sharded=False, padded=False),
             Vector("model.decoder.embed_positions", positions, hidden),

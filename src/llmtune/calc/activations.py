@@ -40,15 +40,18 @@ HIDDEN_COPIES = Constant(
     4, 3, 4.5, "hidden states alive at once",
     "Qwen2.5-7B, T 32,768, 0.8.5: 4.35 GiB measured, 4.34 with 4; Llama-3.1-8B stage of 4, T 8,192, 0.19.0: 1.05 GiB, "
     "1.03 with 4; residual, input, normed input and output of a block",
+    (("f-qwen25-7b-v100", 4), ("llm-d-planner", 4)), (4, 2, 6),
 )  # fmt: skip
 SORTING_SAMPLER = Constant(
     38.4, 36, 41, "B per row and vocabulary entry",
     "Qwen3-14B, R 1,024, 0.15.0 and 0.16.0: 5.64 GiB; Qwen2.5-7B, R 256, 0.7.3: 1.42 GiB; logits 2 + 4, sorted 4, "
     "indices 8, scratch of the sort 12, probabilities 4, noise 4",
+    (("llm-d-planner", 38.4), ("i13882", 38.4), ("f-dsr1", 38.3), ("f-qwen25-7b-1m", 38.4)), (38, 34, 42),
 )  # fmt: skip
 TRITON_SAMPLER = Constant(
     14, 13.5, 15, "B per row and vocabulary entry",
     "24 start-ups of 13 models under 0.19.0, R 1,024, within 2 %; logits 2 + 4, probabilities 4, noise 4",
+    (("llm-d-planner", 14),), (14, 10, 16),
 )  # fmt: skip
 FLASHINFER_SAMPLER = Constant(
     14, 10, 16, "B per row and vocabulary entry", "as the Triton sampler, not measured; logits 2 + 4, probabilities 4"
@@ -68,7 +71,13 @@ PLAIN_SAMPLER = Constant(
     "R 1,024, 0.27.1: 0.26 GiB measured, 0.30 with 2",
 )  # fmt: skip
 SAMPLER_SCRATCH = Constant(
-    48 * MIB, 30 * MIB, 70 * MIB, "B", "what is left of the same 24 start-ups after the terms above: 42 to 65 MB"
+    48 * MIB,
+    30 * MIB,
+    70 * MIB,
+    "B",
+    "what is left of the same 24 start-ups after the terms above: 42 to 65 MB",
+    (("llm-d-planner", 48 * MIB),),
+    (0, 0, 100 * MIB),
 )
 ENCODER_PATCHES = Constant(
     4, 1, 4, "patches per encoded token", "merge of 2 x 2 patches, the most common; models without merging have 1"

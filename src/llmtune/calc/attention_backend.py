@@ -163,7 +163,7 @@ def _own_backend(cache: Cache, site: Site) -> str | None:
     """
     name: str | None = None
     match cache:
-        case CompressedLatent(ratio=1 | 2) | Indexer(ratio=2):
+        case CompressedLatent(ratio=1 | 2) | Indexer(v41=True):
             name = "DEEPSEEK_V41_SM90" if site.major == HOPPER else "DEEPSEEK_V41"
         case CompressorState():
             name = "COMPRESSOR"

@@ -13,9 +13,10 @@ from dataclasses import replace
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
+from llmtune.calc.calibration import find_corrections
 from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
-from llmtune.calc.memory import estimate_memory
+from llmtune.calc.memory import Site, estimate_memory
 from llmtune.calc.resolve import NO_FLOAT16, resolve
 from llmtune.calc.sharing import highest_share
 from llmtune.calc.switches import on, words
@@ -25,6 +26,7 @@ from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.calc.layouts import Layout
+    from llmtune.spec.calibration import Record
     from llmtune.spec.deployment import Resolved, Value
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -46,6 +48,7 @@ class Request:
     engine: EngineVersion
     scenario: Scenario
     pinned: tuple[Setting, ...] = ()
+    records: tuple[Record, ...] = ()  # measured start-ups that may correct the plans
 
     def pin(self, flag: str) -> Value:
         """The value the user insists on, None where the choice is free."""
@@ -82,7 +85,11 @@ def assess(request: Request, layout: Layout, values: dict[str, Value]) -> Candid
         hardware=request.hardware,
     )
     resolved = resolve(deployment, request.model, request.hardware, request.engine)
-    memory = estimate_memory(deployment, request.model, resolved, request.hardware, request.engine)
+    site = Site(deployment, request.model, resolved, request.hardware, request.engine)
+    corrections = find_corrections(request.records, site) if request.records else None
+    memory = estimate_memory(
+        deployment, request.model, resolved, request.hardware, request.engine, corrections=corrections
+    )
     return Candidate(layout, deployment, resolved, memory, _held(request, layout, resolved, memory))
 
 

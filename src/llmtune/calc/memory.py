@@ -135,10 +135,19 @@ def fullest_share(site: Site) -> Share | None:
         return None
     pool = describe_pool(site.model, site.resolved, gpu=site.hardware.gpu, engine=site.engine)
     try:
-        shares = [_share(site, of_stage) for of_stage in weigh(site.model, site.resolved, site.hardware.gpu)]
+        return None if isinstance(pool, Failure) else _fullest(shares_of(site), pool.block_bytes)
     except Refused:
         return None
-    return None if isinstance(pool, Failure) else _fullest(shares, pool.block_bytes)
+
+
+def shares_of(site: Site) -> list[Share]:
+    """The parts of every pipeline stage.
+
+    Raises:
+        Refused: where the weights cannot be laid out so.
+
+    """
+    return [_share(site, of_stage) for of_stage in weigh(site.model, site.resolved, site.hardware.gpu)]
 
 
 def memory_budget(total: int, resolved: Resolved, engine: EngineVersion) -> int:

@@ -32,8 +32,9 @@ COMMUNICATION = Constant(
 PCIE_COMMUNICATION = Constant(
     0.15 * GIB, 0.0, 0.4 * GIB, "B",
     "ranks without NVLink: 0.20 GiB non-torch on 4 ranks under 0.8.5, 0.34 to 0.43 on 4 A100 PCIe under 0.8.3, KERNELS "
-    "taken off; about nothing on 2 L4 under 0.9.0",
-    (("f-dsr1", 0.08 * GIB), ("i16570", 0.28 * GIB), ("f-qwen25vl", 0.05 * GIB)), (0.2 * GIB, 0.0, 0.6 * GIB),
+    "taken off; 0.20 on 16 RTX 3090 under V0; about nothing on 2 L4 under 0.9.0",
+    (("f-dsr1", 0.08 * GIB), ("i16570", 0.28 * GIB), ("f-qwen25vl", 0.05 * GIB), ("i14447", 0.08 * GIB)),
+    (0.2 * GIB, 0.0, 0.6 * GIB),
 )  # fmt: skip
 KERNELS = Constant(
     0.12 * GIB, 0.03 * GIB, 0.20 * GIB, "B",
@@ -68,6 +69,7 @@ LAZY_CHANNELS = Constant(
     "B",
     "channels that NCCL opens with the first collectives, after the baseline; not measured",
 )
+SWITCHED = 200e9  # bytes per second and GPU: links of data-centre boards, not the bridge of two consumer cards
 FUSING_GPUS = frozenset({9, 10})  # compute capability: Hopper and data-centre Blackwell
 
 
@@ -93,7 +95,7 @@ def non_torch(resolved: Resolved, *, gpu: Gpu, engine: EngineVersion) -> NonTorc
     why = ["kernels"]
     ranks = resolved.tensor_parallel * resolved.pipeline_parallel > 1
     context = times(CONTEXT, 1)
-    link = COMMUNICATION if gpu.nvlink_bandwidth else PCIE_COMMUNICATION
+    link = COMMUNICATION if (gpu.nvlink_bandwidth or 0) >= SWITCHED else PCIE_COMMUNICATION
     buffers = times(link, 1) if ranks else NOTHING
     if fuses_allreduce(resolved, gpu=gpu, engine=engine):
         charged += times(FUSED_ALLREDUCE, 1)

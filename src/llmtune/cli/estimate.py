@@ -34,6 +34,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     vllm_version: opt.EngineRelease = None,
     offline: opt.Offline = False,  # noqa: FBT002
     assume_architecture: opt.Assume = None,
+    calibration: opt.Calibration = None,
+    no_calibration: opt.NoCalibration = False,  # noqa: FBT002
     format_: Format = "text",
     output: opt.Output = None,
     color: opt.Color = "auto",
@@ -44,11 +46,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     The configuration is a file for `vllm serve --config`, or any `vllm serve` command behind `--`.
     """
     from llmtune.cli import judge  # noqa: PLC0415 - the calculation, which --help does not need
+    from llmtune.cli.calibrations import load_records  # noqa: PLC0415
     from llmtune.cli.hardware import from_options  # noqa: PLC0415
     from llmtune.cli.terminal import deliver  # noqa: PLC0415
 
     judge.check_choice("--format", format_, ("text", "json"))
     judge.check_choice("--color", color, ("auto", "always", "never"))
+    records = load_records(calibration, off=no_calibration)
     engine = judge.load_engine(vllm_version)
     reading = read_words(words or [], engine)
     hardware, notes = from_options(
@@ -63,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         compute_capability=compute_capability,
     )
     model = judge.load_model(reading.deployment.model, offline=offline, assume_architecture=assume_architecture)
-    result = judge.estimate(reading, model, hardware, engine, notes)
+    result = judge.estimate(reading, model, hardware, engine, notes, records=records)
     deliver(judge.render_estimate(result, format_, color=color, to_file=output is not None), output)
     raise typer.Exit(0 if result.memory.fits or exit_zero else 1)
 

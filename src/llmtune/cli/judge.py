@@ -15,10 +15,11 @@ from llmtune.cli.terminal import use_color, use_unicode, width
 from llmtune.spec.recommendation import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from llmtune.readers import Reading
     from llmtune.reports.text import Paper
+    from llmtune.spec.calibration import Corrections, Record
     from llmtune.spec.deployment import Deployment, Setting
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -87,19 +88,28 @@ def _short(number: float) -> str:
     return f"{number:d}" if isinstance(number, int) and abs(number) < LARGEST_NUMBER else f"{float(number):g}"
 
 
-def estimate(
-    reading: Reading, model: Model, hardware: Hardware, engine: EngineVersion, notes: Iterable[str]
+def estimate(  # noqa: PLR0913 - a deployment, and what is known beside it
+    reading: Reading,
+    model: Model,
+    hardware: Hardware,
+    engine: EngineVersion,
+    notes: Iterable[str],
+    *,
+    records: Sequence[Record] = (),
 ) -> Estimate:
-    """What a deployment that was read will do."""
+    """What a deployment that was read will do; ``records`` are measured start-ups that may correct it."""
     from llmtune.readers.secrets import redact_deployment  # noqa: PLC0415 - recommend has no secrets
 
     check_sizes(reading.deployment.settings)
     deployment = replace(reading.deployment, engine_version=engine.release, hardware=hardware)
     model = quantised_while_loading(model, deployment)
     resolved = resolve(deployment, model, hardware, engine)
-    memory = estimate_memory(deployment, model, resolved, hardware, engine)
+    site = Site(deployment, model, resolved, hardware, engine)
+    corrections = corrections_of(records, site)
+    memory = estimate_memory(deployment, model, resolved, hardware, engine, corrections=corrections)
     warnings = (*(str(notice) for notice in reading.warnings), *memory.risks)
-    shared = about_sharing(Site(deployment, model, resolved, hardware, engine), memory)
+    shared = about_sharing(site, memory)
+    measured = (corrections.said,) if corrections is not None else ()
     return Estimate(
         model=model,
         engine=engine,
@@ -107,9 +117,18 @@ def estimate(
         deployment=redact_deployment(deployment),
         resolved=resolved,
         memory=memory,
-        assumptions=(*assumptions_of(model, hardware, engine, notes), *shared),
+        assumptions=(*assumptions_of(model, hardware, engine, notes), *shared, *measured),
         warnings=warnings,
     )
+
+
+def corrections_of(records: Sequence[Record], site: Site) -> Corrections | None:
+    """What measured start-ups say of a deployment."""
+    if not records:
+        return None
+    from llmtune.calc.calibration import find_corrections  # noqa: PLC0415 - only for those who have records
+
+    return find_corrections(records, site)
 
 
 def assumptions_of(model: Model, hardware: Hardware, engine: EngineVersion, notes: Iterable[str]) -> tuple[str, ...]:

@@ -33,6 +33,10 @@ Assume = Annotated[
     str | None,
     typer.Option("--assume-architecture", help="Read an unknown model's layers as those of this architecture."),
 ]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", help="File of measured start-ups; default: your own, if there is one.")
+]
+NoCalibration = Annotated[bool, typer.Option("--no-calibration", help="Do not use measured start-ups.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer to a file.")]
 Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also when it does not fit.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -57,11 +58,14 @@ def command(  # noqa: PLR0913 - one parameter an option
     output: opt.Output = None,
     offline: opt.Offline = False,  # noqa: FBT002
     assume_architecture: opt.Assume = None,
+    calibration: opt.Calibration = None,
+    no_calibration: opt.NoCalibration = False,  # noqa: FBT002
     color: opt.Color = "auto",
     exit_zero: opt.ExitZero = False,  # noqa: FBT002
 ) -> None:
     """Recommend a vLLM configuration for a model, a GPU and a scenario: one that starts, with a reason per setting."""
     from llmtune.cli import advise, judge  # noqa: PLC0415 - the calculation, which --help does not need
+    from llmtune.cli.calibrations import load_records  # noqa: PLC0415
     from llmtune.cli.hardware import from_options  # noqa: PLC0415
     from llmtune.cli.terminal import deliver, say  # noqa: PLC0415
 
@@ -91,7 +95,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         compute_capability=compute_capability,
     )
     known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)
-    asked = advise.request(known, hardware, engine, chosen, pinned)
+    records = load_records(calibration, off=no_calibration)
+    asked = replace(advise.request(known, hardware, engine, chosen, pinned), records=records)
     if prompt_tokens or output_tokens:
         advise.check_lengths(asked)
     answer = advise.advise(asked, notes)

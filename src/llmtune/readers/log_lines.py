@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 NUMBER = r"-?\d{1,9}(?:\.\d{1,12})?"
-COUNT = r"\d{1,3}(?:,\d{3}){0,5}|\d{1,18}"
+COUNT = r"\d{1,3}(?:,\d{3}){1,5}|\d{1,18}"
 RELEASE = r"\d{1,3}\.\d[\w.+-]{0,60}"
 
 FIGURES = {  # group of a pattern: field of a worker's figures
@@ -24,21 +24,22 @@ WHOLE_FIGURES = {"kv_cache_bytes": "kv_cache"}
 
 
 def _rule(hint: str, pattern: str) -> tuple[str, re.Pattern[str]]:
-    """``N`` stands for a number, ``C`` for a count with or without commas."""
-    text = re.sub(r"<(\w+)>", rf"(?P<\1>{NUMBER})", pattern)
-    return hint, re.compile(re.sub(r"\{(\w+)\}", rf"(?P<\1>{COUNT})", text))
+    """``<name>`` stands for a number, ``{name}`` for a count with or without commas."""
+    text = re.sub(r"(?<!\?P)<(\w+)>", lambda found: f"(?P<{found[1]}>{NUMBER})", pattern)
+    return hint, re.compile(re.sub(r"\{([a-z]+)\}", lambda found: f"(?P<{found[1]}>{COUNT})", text))
 
 
 RULES = (
     # entrypoints/openai/api_server.py; from 0.15 on entrypoints/common/startup.py (earlier utils), as a logo too
     _rule("API server version", rf"API server version (?P<release>{RELEASE})"),
-    _rule("server version", rf"vLLM server version (?P<release>{RELEASE}), serving model (?P<server_model>\S{{1,300}})"),
+    _rule("server version", rf"server version (?P<release>{RELEASE}), serving model (?P<server_model>\S{{1,300}})"),
     _rule("version", rf"[█▄▀]\s+version (?P<release>{RELEASE})"),
     _rule("model", r"[█▄▀]\s+model   (?P<server_model>\S{1,300})"),
     # engine/llm_engine.py, v1/engine/core.py: "an LLM engine" up to 0.7.0, "a V0"/"a V1 LLM engine" from 0.7.1 on
     _rule(
         "LLM engine (v",
-        rf"nitializing an? (?:(?P<engine>V[01]) )?LLM engine \(v(?P<release>{RELEASE})\) with config: (?P<config>.{{1,200000}})",
+        rf"nitializing an? (?:(?P<engine>V[01]) )?LLM engine \(v(?P<release>{RELEASE})\) with config: "
+        r"(?P<config>.{1,200000})",
     ),
     # up to 0.8.5 "args: Namespace(...)", then "non-default args: {...}"
     _rule("args: ", r"\b(?:non-default )?args: (?P<arguments>(?:Namespace\(|\{).{0,200000})"),
@@ -76,14 +77,15 @@ RULES = (
     _rule("KV cache memory reduced", r"KV cache memory reduced to <kv_cache> GiB"),
     _rule("specified by kv_cache_memory_bytes", r"nitial free memory <free> GiB, (?P<given>reserved)"),
     _rule("persisted startup plan", r"(?P<given>Applying persisted startup plan)"),
-    _rule("cuda graph memory profiling".replace("cuda", "CUDA"), r"graph memory profiling is (?P<enabled>enabled) "),
-    _rule("is equivalent to", r"--gpu-memory-utilization=<with_graphs> is equivalent to --gpu-memory-utilization=<without_graphs>"),
+    _rule("CUDA graph memory profiling", r"graph memory profiling is (?P<enabled>enabled) "),
+    _rule("is equivalent to", r"utilization=<with_graphs> is equivalent to --gpu-memory-utilization=<without_graphs>"),
     _rule("CUDA graph memory profiling is disabled", r"graph memory profiling is (?P<disabled>disabled) "),
-    _rule("--gpu-memory-utilization from", r"increas(?:e|ing) --gpu-memory-utilization from <without_graphs> to <with_graphs>"),
+    _rule("--gpu-memory-utilization from", r"--gpu-memory-utilization from <without_graphs> to <with_graphs>"),
     # v1/worker/gpu_worker.py::compile_or_warm_up_model, 0.10.2 to 0.26 and from 0.27 on
     _rule(
         "on startup. Desired",
-        r"Free memory on device \S{0,20} ?\(<free>/<total> GiB\) on startup\. Desired GPU memory utilization is \(<utilization>, ",
+        r"Free memory on device \S{0,20} ?\(<free>/<total> GiB\) on startup\. "
+        r"Desired GPU memory utilization is \(<utilization>, ",
     ),
     _rule(
         "GiB for weight, ",

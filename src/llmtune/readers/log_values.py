@@ -25,15 +25,18 @@ KEY = re.compile(r"""\s*['"]?([A-Za-z_]\w{0,80})['"]?\s*[:=]\s*""")
 OUTER = re.compile(r"\s*(?:Namespace\(|\{)")
 
 
-def read_values(text: str) -> dict[str, Value]:
+def read_values(text: str) -> tuple[dict[str, Value], tuple[str, ...]]:
     """Keys and values of a dict, a ``Namespace(...)`` or a list ``a=1, b=2``, up to where the text ends or breaks off.
 
+    The second half names the keys whose values are no plain data.
+
     >>> read_values("{'model': 'a/b', 'config': Thing(x=[1, 2]), 'max_model_len': 4096, 'seed'")
-    {'model': 'a/b', 'max_model_len': 4096}
+    ({'model': 'a/b', 'max_model_len': 4096}, ('config',))
     """
     outer = OUTER.match(text)
     start = outer.end() if outer else 0
     found: dict[str, Value] = {}
+    unread = []
     for item, whole in _items(text[start:], closed=outer is not None):
         key = KEY.match(item)
         if key is None or not whole:
@@ -41,7 +44,9 @@ def read_values(text: str) -> dict[str, Value]:
         value, is_data = _value(item[key.end() :].strip())
         if is_data:
             found[key[1]] = value
-    return found
+        else:
+            unread.append(key[1])
+    return found, tuple(unread)
 
 
 def _items(text: str, *, closed: bool) -> list[tuple[str, bool]]:

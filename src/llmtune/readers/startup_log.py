@@ -80,6 +80,7 @@ class _Start:
         self.arguments: dict[str, Value] = {}
         self.config: dict[str, Value] = {}
         self.has_arguments = False
+        self.unread: tuple[str, ...] = ()
         self.workers: dict[tuple[str, str], dict[str, float]] = {}
         self.numbers: dict[str, float] = {}
         self.failures: list[str] = []
@@ -145,9 +146,9 @@ class _Start:
             case "v2":
                 self.runner = "v2"
             case "arguments" if not self.has_arguments:
-                self.arguments, self.has_arguments = read_values(value), True
+                (self.arguments, self.unread), self.has_arguments = read_values(value), True
             case "config" if not self.config:
-                self.config = read_values(value)
+                self.config, _ = read_values(value)
             case "enabled" | "disabled":
                 self.graphs_charged = name == "enabled"
             case "with_graphs" | "without_graphs":
@@ -167,6 +168,7 @@ class _Start:
             arguments={name.replace("_", "-"): value for name, value in self.arguments.items()},
             config=self.config,
             has_arguments=self.has_arguments,
+            unread=tuple(name.replace("_", "-") for name in self.unread),
             workers=tuple(workers),
             tokens=tokens,
             blocks=blocks,

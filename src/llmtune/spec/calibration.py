@@ -59,6 +59,7 @@ class StartupLog:
     arguments: Mapping[str, Value] = field(default_factory=dict)
     config: Mapping[str, Value] = field(default_factory=dict)
     has_arguments: bool = False
+    unread: tuple[str, ...] = ()  # flags whose values are printed in a form that cannot be read
     workers: tuple[Worker, ...] = ()
     tokens: int | None = None
     blocks: int | None = None

@@ -77,12 +77,13 @@ class Indexer:
     """The key cache of a sparse-attention indexer: one key of ``head_dim`` numbers every ``ratio`` tokens.
 
     Stored as 8-bit numbers with a 4-byte scale for every 128 of them; with ``quantized`` off as 16-bit numbers
-    (MiniMax-M3). ``ratio`` is above one for DeepSeek-V4's compressed layers.
+    (MiniMax-M3). ``ratio`` is above one for DeepSeek-V4's compressed layers. ``v41``: one of DeepSeek-V4.1's.
     """
 
     head_dim: int
     ratio: int = 1
     quantized: bool = True
+    v41: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,8 @@ class Model:
     stands on the first pipeline stage, ``head`` on the last, ``towers`` (vision, audio) on the first. ``draft`` are
     the multi-token-prediction layers that only speculative decoding loads. ``encoder_tokens`` come out of the encoder
     that cross-attention reads, for its largest item; it keeps ``encoder_width`` numbers for each beside its widest
-    block.
+    block. ``item_tokens`` is what the encoder budget counts for the largest item that start-up encodes (an image, or
+    the video where its size does not hang on the context) and ``item_patches`` what the tower works on for it.
     """
 
     id: str
@@ -234,6 +236,8 @@ class Model:
     multimodal: bool = False
     encoder_tokens: int = 0
     encoder_width: int = 0
+    item_tokens: int = 0
+    item_patches: int = 0
     unstaged: tuple[str, ...] = ()  # "embedding", "head": parts that the engine builds on every pipeline stage
     notes: tuple[str, ...] = ()
     source: str = ""
