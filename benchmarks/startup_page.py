@@ -1,4 +1,4 @@
-"""``docs/concepts/accuracy.md``: every start-up with what was predicted, made by ``benchmarks/startups.py``'s figures."""
+"""``docs/concepts/accuracy.md``: every start-up with what was predicted, from the figures of ``startups.py``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NON_TORCH = 0.15  # GiB
 INTRODUCTION = """# Accuracy
 
 How far llmtune's memory estimates are from what real vLLM servers printed when they started. This page is made by
-`python tools/make_docs.py` from `benchmarks/data/startups.json`; `python benchmarks/startups.py` prints the same figures.
-Sizes are GiB per GPU. Errors of the KV cache are relative to the measured KV cache itself, not to the GPU.
+`python tools/make_docs.py` from `benchmarks/data/startups.json`; `python benchmarks/startups.py` prints the same
+figures. Sizes are GiB per GPU. Errors of the KV cache are relative to the measured KV cache itself, not to the GPU.
 
 *In sample* is what llmtune ships. *Left out* predicts each source of logs from constants that never saw it: where no
 other source is left, from the value that would be assumed without any measurement. The left-out figures are what to

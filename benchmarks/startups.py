@@ -262,8 +262,8 @@ def summary(results: Sequence[Result]) -> Iterator[str]:
                 share = middle([result.share(part) for result in found])
                 size = middle([abs(result.off(part)) for result in found])
                 yield (
-                    f"{title:18} {part:12} {len(found):3} rows; off by {share[0]:6.1%} in the middle, {share[1]:6.1%} for "
-                    f"nine in ten ({size[0]:.2f} and {size[1]:.2f} GiB)"
+                    f"{title:18} {part:12} {len(found):3} rows; off by {share[0]:6.1%} in the middle, "
+                    f"{share[1]:6.1%} for nine in ten ({size[0]:.2f} and {size[1]:.2f} GiB)"
                 )
     found = with_part(results, "KV cache")
     inside = sum(result.inside for result in found)
@@ -286,7 +286,7 @@ def confusion(results: Iterable[Result]) -> Counter[tuple[str, str]]:
 
 def started(result: Result) -> bool:
     """Whether the engine came as far as serving."""
-    return result.row["outcome"] == "started"
+    return str(result.row["outcome"]) == "started"
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def small(**changed: Any) -> Model:
     )
 
 
-def flash(gpu: str = "h100-sxm", **flags: Value) -> Memory:
+def flash(gpu: str = "h100-sxm", /, **flags: Value) -> Memory:
     facts = models.find(FLASH)
     model = read_model(facts.config, facts.quantization, model_id=facts.id)
     hardware = Hardware(gpus.find(gpu), 8)
@@ -115,7 +115,7 @@ def test_only_some_layers_hold_a_cache_that_others_read() -> None:
     [
         ("h100-sxm", {}, (116_928, 183_658, 1_456_463, 64)),
         ("b200", {}, (136_224, 157_643, 959_800, 128)),
-        ("b200", {"kv_cache_dtype": "fp8_ds_mla"}, (212_256, 101_174, 762_883, 128)),
+        ("b200", {"kv_cache_dtype": "fp8_ds_mla"}, (212_256, 101_174, 760_906, 128)),
         ("b200", {"attention_backend": "FLASHINFER_MLA_SPARSE_DSV41"}, (370_688, 57_932, 435_693, 128)),
         ("h100-sxm", {"block_size": 256, "kv_cache_memory_bytes": 2 * KV_BYTES}, (9_884_160, 4_345, 122_422, 256)),
     ],
@@ -130,10 +130,8 @@ def test_older_releases_have_neither_the_fused_kernel_nor_padded_blocks() -> Non
     facts = models.find(FLASH)
     model = read_model(facts.config, facts.quantization, model_id=facts.id)
     hardware, blocks = Hardware(gpus.find("b200"), 8), {}
-    deployment = Deployment(
-        FLASH,
-        (Setting("tensor-parallel-size", 8), Setting("kv-cache-memory-bytes", KV_BYTES), Setting("block-size", 128)),
-    )
+    settings = (Setting("tensor-parallel-size", 8), Setting("kv-cache-memory-bytes", KV_BYTES))
+    deployment = Deployment(FLASH, settings)
     for release in ("0.30.0", "0.31.0", "0.33.0"):
         engine = engines.find(release)
         resolved = resolve(deployment, model, hardware, engine)
@@ -160,9 +158,9 @@ def test_refuses_in_the_engines_words(flags: dict[str, Value], words: str) -> No
 def test_a_ring_has_room_for_the_drafts() -> None:
     kv = flash(speculative_config={"method": "ngram", "num_speculative_tokens": 9}).kv
     assert kv is not None
-    assert [(group.block_size, group.blocks_per_request) for group in kv.groups if group.kind == "circular_buffer"] == [
-        (16, 1)
-    ]
+    rings = [group for group in kv.groups if group.kind == "circular_buffer"]
+    assert [(ring.layers, ring.block_size, ring.blocks_per_request) for ring in rings] == [(1, 16, 1)] * 3
+    assert kv.tokens == 1_455_700
 
 
 def test_a_wrong_ratio_is_named() -> None:

@@ -143,7 +143,45 @@ class TestAttention:
 
 
 class TestDeepSeekV4:
-    """Pages that lie side by side in one block, differently in every second release."""
+    """Pages of several sizes side by side in one block, which releases laid out in three ways."""
+
+    @pytest.mark.parametrize(
+        ("release", "block", "needed"),
+        [("0.22.0", 1_051_776, 1_051_776), ("0.26.0", 1_039_680, 1_051_776), ("0.28.0", 1_002_240, 1_051_776)]
+        + [("0.29.0", 1_002_240, 1_002_240)],
+    )
+    def test_bytes_of_a_block(self, release: str, block: int, needed: int) -> None:
+        kv = cache(V4_FLASH, "h100-sxm", release, {"max-model-len": 8192, "kv-cache-dtype": "fp8"})
+        assert (kv.bytes_per_block, kv.needed_bytes) == (block, kv.blocks_per_request * needed)
+
+    def test_vllm_44376(self) -> None:
+        """Two GH200 under 0.22, batches of 16,384 as the LLM class has them, 5.44 GiB for requests of 30,000 tokens."""
+        flags: dict[str, Value] = {
+            "tensor-parallel-size": 2,
+            "enable-expert-parallel": True,
+            "max-model-len": 30_000,
+            "max-num-batched-tokens": 16_384,
+            "kv-cache-dtype": "fp8",
+            "block-size": 256,
+            "kv-cache-memory-bytes": int(5.4405 * GIB),
+        }
+        memory, _ = start(V4_FLASH, "gh200-96gb", "0.22.0", flags)
+        assert memory.failure is not None
+        assert "(6.66 GiB KV cache is needed" in memory.failure.engine_message
+        assert "available KV cache memory (5.44 GiB)" in memory.failure.engine_message
+        assert "the estimated maximum model length is 13528." in memory.failure.engine_message
+
+    def test_vllm_51041(self) -> None:
+        """Two H20 under 0.26.0: 150K tokens in 7.7 GiB; small groups count less in what is printed."""
+        flags: dict[str, Value] = {
+            "tensor-parallel-size": 2,
+            "max-model-len": 121_344,
+            "max-num-batched-tokens": 8192,
+            "max-num-seqs": 32,
+            "kv-cache-dtype": "fp8",
+        }
+        kv = cache("deepseek-ai/DeepSeek-V4-Flash-0731", "h20", "0.26.0", flags, gib=7.7)
+        assert (kv.bytes_per_block, kv.num_blocks, kv.tokens) == (1_039_680, 7952, 150_986)
 
     def test_vllm_51454(self) -> None:
         """Eight caches hold eight times what one holds that all ranks repeat (7.7, with what the weights leave)."""

@@ -44,7 +44,7 @@ CLASS = (
 )  # fmt: skip
 SHAPE = (
     "architecture", "layers", "hidden", "intermediate", "heads", "kv_heads", "head_dim", "vocab", "dtype",
-    "quantization", "parameters",
+    "quantization",
 )  # fmt: skip
 LINE_ONLY = re.compile(r"v?\d+\.\d+")
 LOCAL_BUILD = re.compile(r"\+(cu|rocm|cpu)\d*$")
@@ -157,7 +157,7 @@ def correct_exactly(record: Record, site: Site) -> Corrections | None:
         charged["non-torch"] = charged.get("non-torch", 0) + gap
     known = {part.name for part in share.charged} if figures.kv_cache is not None else set(charged)
     said = f"calibrated by {record.name}: parts as measured{_when(record)} with this GPU, release, model and settings"
-    return Corrections(said, charged, outside, frozenset(known | set(outside)), SLACK)
+    return Corrections(said, charged, outside, frozenset(known), SLACK)
 
 
 def _as_measured(record: Record, site: Site) -> Site:
@@ -169,7 +169,7 @@ def _as_measured(record: Record, site: Site) -> Site:
         kv_cache_memory=None,
         num_gpu_blocks_override=None,
     )
-    hardware = replace(site.hardware, gpu=gpu, free_memory=None)
+    hardware = replace(site.hardware, gpu=gpu, free_memory=None, others=None, gpu_share=None)
     return replace(site, resolved=resolved, hardware=hardware, corrections=None)
 
 

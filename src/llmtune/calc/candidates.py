@@ -13,7 +13,6 @@ from dataclasses import replace
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
-from llmtune.calc.calibration import find_corrections
 from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import Site, estimate_memory
@@ -26,7 +25,7 @@ from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.calc.layouts import Layout
-    from llmtune.spec.calibration import Record
+    from llmtune.spec.calibration import Corrections, Record
     from llmtune.spec.deployment import Resolved, Value
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -49,6 +48,7 @@ class Request:
     scenario: Scenario
     pinned: tuple[Setting, ...] = ()
     records: tuple[Record, ...] = ()  # measured start-ups that may correct the plans
+    risk: str = "low"  # low: the low end of the KV cache's interval must do; even: its expected size
 
     def pin(self, flag: str) -> Value:
         """The value the user insists on, None where the choice is free."""
@@ -57,21 +57,25 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A completed candidate. ``holds`` typical requests fit at once, over all replicas, at the low end."""
+    """A completed candidate. ``holds`` typical requests fit at once, over all replicas, in ``room`` bytes of cache.
+
+    ``room`` is the low end of the KV cache's interval, or its expected size where an even risk is taken.
+    """
 
     layout: Layout
     deployment: Deployment
     resolved: Resolved
     memory: Memory
+    room: int
     holds: float
 
     @property
     def starts(self) -> bool:
-        """Whether it fits even at the low end of the KV cache's interval."""
+        """Whether it fits with the risk that is taken."""
         kv = self.memory.kv
         if not self.memory.fits or kv is None:
             return False
-        return not kv.groups or self.memory.kv_low >= kv.needed_bytes + kv.bytes_per_block
+        return not kv.groups or self.room >= kv.needed_bytes + kv.bytes_per_block
 
 
 def assess(request: Request, layout: Layout, values: dict[str, Value]) -> Candidate:
@@ -86,11 +90,20 @@ def assess(request: Request, layout: Layout, values: dict[str, Value]) -> Candid
     )
     resolved = resolve(deployment, request.model, request.hardware, request.engine)
     site = Site(deployment, request.model, resolved, request.hardware, request.engine)
-    corrections = find_corrections(request.records, site) if request.records else None
+    corrections = _corrections(request, site)
     memory = estimate_memory(
         deployment, request.model, resolved, request.hardware, request.engine, corrections=corrections
     )
-    return Candidate(layout, deployment, resolved, memory, _held(request, layout, resolved, memory))
+    room = memory.kv_low if request.risk == "low" else max(0, memory.kv_available)
+    return Candidate(layout, deployment, resolved, memory, room, _held(request, layout, resolved, memory, room=room))
+
+
+def _corrections(request: Request, site: Site) -> Corrections | None:
+    if not request.records:
+        return None
+    from llmtune.calc.calibration import find_corrections  # noqa: PLC0415 - only for those who have records
+
+    return find_corrections(request.records, site)
 
 
 def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
@@ -214,18 +227,18 @@ def _beside_the_rest(request: Request, layout: Layout, values: dict[str, Value])
 
 
 def _longest(request: Request, candidate: Candidate) -> int:
-    """The longest context that the low end of the KV cache holds, in whole steps where it is long."""
-    if candidate.memory.kv_low <= 0:
+    """The longest context that the room for the KV cache holds, in whole steps where it is long."""
+    if candidate.room <= 0:
         return 0
     resolved = replace(candidate.resolved, max_model_len=needed_length(request))
     length = largest_max_model_len(
-        request.model, resolved, gpu=request.hardware.gpu, engine=request.engine, available=candidate.memory.kv_low
+        request.model, resolved, gpu=request.hardware.gpu, engine=request.engine, available=candidate.room
     )
     return length // LENGTH_STEP * LENGTH_STEP if length > LENGTH_STEP else length
 
 
-def _held(request: Request, layout: Layout, resolved: Resolved, memory: Memory) -> float:
-    """Typical requests (median prompt and output) that the low end of the KV cache holds, over all replicas.
+def _held(request: Request, layout: Layout, resolved: Resolved, memory: Memory, *, room: int) -> float:
+    """Typical requests (median prompt and output) that the room for the KV cache holds, over all replicas.
 
     The engine hands out blocks as requests grow, so what counts is what requests hold on average, not their maximum.
     """
@@ -235,7 +248,7 @@ def _held(request: Request, layout: Layout, resolved: Resolved, memory: Memory) 
     pool = describe_pool(request.model, resolved, gpu=request.hardware.gpu, engine=request.engine)
     if isinstance(pool, Failure) or not pool.groups:
         return float(request.scenario.policy.max_num_seqs[1])
-    share = min(1.0, memory.kv_low / max(1, memory.part("KV cache").bytes))
+    share = min(1.0, room / max(1, memory.part("KV cache").bytes))
     each = pool.request_blocks(min(request.scenario.workload.typical, resolved.max_model_len))
     return kv.num_blocks * share / each * layout.data
 

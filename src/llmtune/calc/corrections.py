@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from llmtune.spec.calibration import Corrections
     from llmtune.spec.memory import Part
 
 ORDER = ("non-torch", "activations", "CUDA graphs", "persistent buffers", "weights")
-MEASURED = "corrected by a measurement"
+MEASURED = "as measured"
+SHOWN = 1 << 20  # bytes of change from which on a part says that it was measured
 
 
 def correct(
@@ -27,12 +28,14 @@ def correct(
     """Both lists of parts, corrected; as they are without corrections."""
     if corrections is None:
         return list(charged), list(outside)
-    return _correct(list(charged), corrections.charged, corrections), _correct(
-        list(outside), corrections.outside, corrections
+    slack = corrections.slack
+    return (
+        _correct(list(charged), corrections.charged, corrections.known, slack),
+        _correct(list(outside), corrections.outside, corrections.outside, slack),
     )
 
 
-def _correct(parts: list[Part], added: Mapping[str, int], corrections: Corrections) -> list[Part]:
+def _correct(parts: list[Part], added: Mapping[str, int], known: Collection[str], slack: int) -> list[Part]:
     sizes = {part.name: part.bytes for part in parts}
     for name in ORDER:
         if name in sizes:
@@ -41,15 +44,18 @@ def _correct(parts: list[Part], added: Mapping[str, int], corrections: Correctio
     for name in ORDER:  # what one part cannot give, the next one does
         if name in sizes:
             sizes[name], owed = max(0, sizes[name] + owed), min(0, sizes[name] + owed)
-    return [_resized(part, sizes[part.name], corrections, known=bool(added)) for part in parts]
+    return [
+        _resized(part, sizes.get(part.name, part.bytes), slack if part.name in known and slack else None)
+        for part in parts
+    ]
 
 
-def _resized(part: Part, size: int, corrections: Corrections, *, known: bool) -> Part:
+def _resized(part: Part, size: int, slack: int | None) -> Part:
     """A part of another size. Its interval moves along, or shrinks to what the measurement leaves open."""
     low, high = part.low + size - part.bytes, part.high + size - part.bytes
-    if known and part.name in corrections.known:
-        low, high = size - corrections.slack, size + corrections.slack
+    if slack is not None:
+        low, high = (size - slack, size + slack) if part.high or size else (0, 0)
     if (size, low, high) == (part.bytes, part.low, part.high):
         return part
-    why = ", ".join(text for text in (part.why, MEASURED) if text)
+    why = f"{part.why}; {MEASURED}" if abs(size - part.bytes) >= SHOWN else part.why
     return replace(part, bytes=size, low=max(0, low), high=max(size, high), why=why)

@@ -97,7 +97,7 @@ def needed_bytes(pool: Pool, resolved: Resolved, engine: EngineVersion, *, stage
     """What a stage's cache must have for one request of max_model_len, and for the block that is set aside."""
     length = 1 if resolved.auto_max_model_len else resolved.max_model_len
     blocks = pool.request_blocks(length) + on(engine, "kv.null_block_reserved")
-    return blocks * pool.block_bytes[stage] if pool.groups else 0
+    return blocks * pool.checked_bytes[stage] if pool.groups else 0
 
 
 def _stage_memory(pool: Pool, resolved: Resolved, available: int | Sequence[int]) -> list[int]:
@@ -117,7 +117,7 @@ def _usable(pool: Pool, memory: Sequence[int], engine: EngineVersion) -> list[in
 def _refuse(pool: Pool, usable: Sequence[int], length: int, *, in_tokens: bool) -> Failure | None:
     """The refusal of the first stage on which one request does not fit."""
     blocks = pool.request_blocks(length)
-    for memory, block in zip(usable, pool.block_bytes, strict=True):
+    for memory, block in zip(usable, pool.checked_bytes, strict=True):
         if not block:  # a stage without a cache needs no memory for one
             continue
         if memory <= 0:
@@ -139,7 +139,7 @@ def _describe(pool: Pool, memory: Sequence[int], length: int, *, engine: EngineV
     blocks = sum(group.blocks_per_request for group in groups)
     cached = [group.spec.block_size for group in pool.groups if group.spec.cached]
     smallest = min(cached or [group.block_size for group in groups])
-    concurrency = num_blocks / blocks
+    concurrency = num_blocks / pool.counted_blocks(length)
     tokens = int(concurrency * length)
     if word(engine, "kv.tokens") == "blocks":
         tokens = num_blocks // len(groups) * smallest * pool.context_parallel
@@ -151,7 +151,7 @@ def _describe(pool: Pool, memory: Sequence[int], length: int, *, engine: EngineV
         max_concurrency=concurrency,
         block_size=smallest,
         blocks_per_request=blocks,
-        needed_bytes=blocks * max(pool.block_bytes),
+        needed_bytes=blocks * max(pool.checked_bytes),
         max_model_len=length,
     )
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from llmtune.calc.kv_groups import Grouping, group_layers
 from llmtune.calc.kv_specs import CHUNKED, CROSS, RING, STATE, WINDOW, WINDOW_LATENT, LayerSpec, layer_specs
 from llmtune.calc.kv_strands import Group, Strand
+from llmtune.calc.kv_tuples import counted_blocks, is_packed, slot_bytes, tuple_bytes
 from llmtune.calc.stages import stage_layers
-from llmtune.calc.switches import on, ratio
+from llmtune.calc.switches import on, ratio, word
 from llmtune.spec.memory import Failure
 from llmtune.spec.model import ChunkedLocal, CrossAttention, FullAttention, Indexer
 from llmtune.spec.record import dataclass
@@ -38,14 +39,18 @@ WINDOWS = frozenset({WINDOW, WINDOW_LATENT})
 class Pool:
     """A model's groups and what decides how many blocks a request holds in each.
 
-    ``block_bytes`` of one block on each pipeline stage; ``in_flight`` tokens may be scheduled and not yet settled.
+    ``block_bytes`` of one block on each pipeline stage, and ``checked_bytes`` where the engine counts others when it
+    checks that a request fits; ``in_flight`` tokens may be scheduled and not yet settled. ``by_bytes``: the engine
+    counts concurrency in bytes.
     """
 
     groups: tuple[Group, ...]
     block_bytes: tuple[int, ...]
+    checked_bytes: tuple[int, ...]
     in_flight: int
     encoder_tokens: int
     context_parallel: int
+    by_bytes: bool = False
 
     def blocks_held(self, group: Group, length: int) -> int:
         """Blocks that a request of ``length`` tokens holds in a group."""
@@ -55,9 +60,14 @@ class Pool:
         """Blocks that a request of ``length`` tokens holds in all groups."""
         return sum(self.blocks_held(group, length) for group in self.groups)
 
+    def counted_blocks(self, length: int) -> int:
+        """What the engine divides by for the concurrency that it prints."""
+        held = [self.blocks_held(group, length) for group in self.groups]
+        return counted_blocks(self.groups, held) if self.by_bytes else sum(held)
+
     def longest(self, usable: Sequence[int], limit: int) -> int:
         """The longest request up to ``limit`` tokens that fits into the memory of every stage; 0 when none does."""
-        room = min(memory // block for memory, block in zip(usable, self.block_bytes, strict=True) if block)
+        room = min(memory // block for memory, block in zip(usable, self.checked_bytes, strict=True) if block)
         return self.longest_within(room, limit)
 
     def longest_within(self, room: int, limit: int) -> int:
@@ -101,19 +111,27 @@ def describe_pool(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineV
     groups = group_layers(_strands(counts, specs), _grouping(caches, resolved, engine))
     if isinstance(groups, Failure):
         return groups
+    layout = word(engine, "kv.packed_blocks") if is_packed(groups) else "overlaid"
+    checked = word(engine, "kv.packed_check") if is_packed(groups) else layout
     stages = range(resolved.pipeline_parallel)
     batches = resolved.max_concurrent_batches if on(engine, "kv.windows_hold_batches") else 1
     return Pool(
         groups=groups,
-        block_bytes=tuple(_block_bytes(groups, stage) for stage in stages),
+        block_bytes=tuple(_block_bytes(groups, stage, layout) for stage in stages),
+        checked_bytes=tuple(_block_bytes(groups, stage, checked) for stage in stages),
         in_flight=batches * resolved.max_num_batched_tokens,
         encoder_tokens=resolved.max_num_batched_tokens,
         context_parallel=dcp,
+        by_bytes=layout != "overlaid",
     )
 
 
-def _block_bytes(groups: Sequence[Group], stage: int) -> int:
+def _block_bytes(groups: Sequence[Group], stage: int, layout: str) -> int:
     """What a block costs on a stage: the widest group's pages, padded to what every layer wants of the distance."""
+    if layout == "tuples":
+        return tuple_bytes(groups, stage)
+    if layout == "slots":
+        return slot_bytes(groups, stage)
     widest = max((group.block_bytes(stage) for group in groups), default=0)
     stride = lcm(*(member.spec.stride for group in groups for member in group.members))
     return -(-widest // stride) * stride

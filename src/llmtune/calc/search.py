@@ -107,7 +107,7 @@ def _why_not(request: Request, candidate: Candidate, best: Candidate | None) -> 
     if candidate.memory.failure is not None:
         return candidate.memory.failure.engine_message
     if not candidate.starts:
-        return "fits only if the estimate is right; the low end of its interval does not hold one request"
+        return "fits only if the estimate is right; the low end of its interval does not hold one request (--risk even)"
     wanted = request.scenario.workload.concurrency
     more = f"; the choice holds {best.holds:.0f}" if best is not None else ""
     return f"holds {candidate.holds:.0f} of {wanted} requests at once{more}"

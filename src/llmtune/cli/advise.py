@@ -11,7 +11,15 @@ from llmtune.calc.memory import Site
 from llmtune.calc.search import recommend
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
-from llmtune.cli.judge import NEVER_BELOW_ONE, assumptions_of, check_sizes, load_model, paper, quantised_while_loading
+from llmtune.cli.judge import (
+    NEVER_BELOW_ONE,
+    assumptions_of,
+    check_sizes,
+    corrections_of,
+    load_model,
+    paper,
+    quantised_while_loading,
+)
 from llmtune.cli.sharing_notes import about_sharing
 from llmtune.readers.secrets import redact_deployment
 from llmtune.spec.deployment import Deployment
@@ -22,6 +30,7 @@ from llmtune.spec.scenario import Tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from llmtune.spec.calibration import Record
     from llmtune.spec.deployment import Setting
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -130,11 +139,18 @@ def read_pins(wishes: Mapping[str, object], pins: Iterable[str], engine: EngineV
 
 
 def request(
-    model: Model, hardware: Hardware, engine: EngineVersion, scenario: Scenario, pinned: tuple[Setting, ...]
+    model: Model,
+    hardware: Hardware,
+    engine: EngineVersion,
+    scenario: Scenario,
+    pinned: tuple[Setting, ...],
+    *,
+    records: tuple[Record, ...] = (),
+    risk: str = "low",
 ) -> Request:
     """The request, with the model as the pinned settings make it."""
     model = quantised_while_loading(model, Deployment(model.id, pinned))
-    return Request(model, hardware, engine, scenario, pinned)
+    return Request(model, hardware, engine, scenario, pinned, records, risk)
 
 
 def check_lengths(asked: Request) -> None:
@@ -163,6 +179,7 @@ def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
         raise UserError("no layout of this model over these GPUs exists; change --gpus")
     engine, deployment = asked.engine, answer.deployment or Deployment(asked.model.id, asked.pinned)
     site = Site(deployment, asked.model, answer.resolved, asked.hardware, engine)
+    measured = corrections_of(asked.records, site)
     estimate = Estimate(
         model=asked.model,
         engine=engine,
@@ -170,7 +187,11 @@ def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
         deployment=deployment,
         resolved=answer.resolved,
         memory=answer.memory,
-        assumptions=(*assumptions_of(asked.model, asked.hardware, engine, notes), *about_sharing(site, answer.memory)),
+        assumptions=(
+            *assumptions_of(asked.model, asked.hardware, engine, notes),
+            *about_sharing(site, answer.memory),
+            *((measured.said,) if measured is not None else ()),
+        ),
         warnings=answer.warnings,
     )
     return Advice(estimate, asked.scenario, answer)

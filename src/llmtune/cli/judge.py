@@ -88,7 +88,7 @@ def _short(number: float) -> str:
     return f"{number:d}" if isinstance(number, int) and abs(number) < LARGEST_NUMBER else f"{float(number):g}"
 
 
-def estimate(  # noqa: PLR0913 - a deployment, and what is known beside it
+def estimate(
     reading: Reading,
     model: Model,
     hardware: Hardware,

@@ -82,9 +82,9 @@ def _arguments(log: StartupLog, engine: EngineVersion) -> Iterator[Setting]:
     """Arguments that are options of the release and differ from its defaults, secrets left out."""
     for flag, value in log.arguments.items():
         option = engine.options.get(flag)
-        if option is None or flag in {"model", "config"} or is_secret(flag) or value is None:
+        if option is None or flag in {"model", "config"} or is_secret(flag):
             continue
-        if value != option.default and value != []:
+        if value not in (None, [], option.default):
             yield Setting(flag, value)
 
 

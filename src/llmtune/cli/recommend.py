@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -26,6 +25,7 @@ Concurrency = Annotated[int | None, typer.Option("--concurrency", help="Requests
 Tokens = "tokens: one number, or P50:P95 (median and 95th percentile)"
 Prompt = Annotated[str | None, typer.Option("--prompt-tokens", help=f"Prompt {Tokens}.")]
 Answer = Annotated[str | None, typer.Option("--output-tokens", help=f"Output {Tokens}.")]
+Risk = Annotated[str, typer.Option("--risk", help="low: it must fit at worst; even: at the expected sizes.")]
 Headroom = Annotated[float | None, typer.Option("--headroom", help="Share of the GPU to leave free, e.g. 0.1.")]
 
 
@@ -52,6 +52,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     pipeline_parallel_size: Pipeline = None,
     data_parallel_size: Data = None,
     headroom: Headroom = None,
+    risk: Risk = "low",
     pins: Pins = None,
     format_: Format = "text",
     pretty: Pretty = False,  # noqa: FBT002
@@ -71,6 +72,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     judge.check_choice("--format", format_, advise.FORMATS)
     judge.check_choice("--color", color, ("auto", "always", "never"))
+    judge.check_choice("--risk", risk, ("low", "even"))
     engine = judge.load_engine(vllm_version)
     wishes = {
         "max-model-len": max_model_len,
@@ -96,7 +98,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)
     records = load_records(calibration, off=no_calibration)
-    asked = replace(advise.request(known, hardware, engine, chosen, pinned), records=records)
+    asked = advise.request(known, hardware, engine, chosen, pinned, records=records, risk=risk)
     if prompt_tokens or output_tokens:
         advise.check_lengths(asked)
     answer = advise.advise(asked, notes)

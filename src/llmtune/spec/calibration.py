@@ -110,7 +110,8 @@ class Record:
 class Corrections:
     """What a record changes: bytes to add to the parts that are charged and to those outside the budget.
 
-    ``known`` parts lose their interval but for ``slack``, since they were measured. ``said`` is for the reader.
+    Charged parts that are ``known``, and all of ``outside``, lose their interval but for ``slack``, since they were
+    measured; without slack intervals move along. ``said`` is for the reader.
     """
 
     said: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llmtune.spec.calibration import Record
+
+NUMBERS = re.compile(r"\[((?:\s+\d+,)*\s+\d+)\s+\]")  # lists of sizes, which read best in one line
 
 
 def change_records(path: Path, change: Callable[[tuple[Record, ...]], Iterable[Record]]) -> None:
@@ -38,7 +41,8 @@ def change_records(path: Path, change: Callable[[tuple[Record, ...]], Iterable[R
 def write(records: Iterable[Record]) -> str:
     """The file's text."""
     document = {"schema": SCHEMA, "records": [describe(record) for record in records]}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 def describe(record: Record) -> dict[str, Any]:
