@@ -7,6 +7,7 @@ a machine without a GPU. Each goes the way of a user's command (settings, model,
 document), and the document is compared: KV groups, page bytes, block size, bytes per block, blocks, tokens and
 concurrency must be equal; weights count as close within 0.2 % and as near within 1 %; a refusal must be a refusal.
 Rows with online quantisation are listed apart: the engine's bytes there are those before quantising, ours those after.
+Weights leave out tables that the engine keeps in host memory (DeepSeek-V4.1, unless ``engram_config`` says otherwise).
 ``kind`` says how far a config is from its publisher; "strict" rows are as shipped or copied by a project.
 Rows of Llama-4-Scout that were made before its config was mended (they lack 0.4 % of the published parameters) have no
 weights to score.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("InternVLChatModel",)
+FRAMES = 1 << 20  # a video has as many frames as the context holds, one tile each, since 0.9.0
 BLOCK = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
 
 
@@ -32,7 +33,9 @@ def describe(config: Config) -> Model:
         plain("mlp1.1", joint, model.hidden, bias=True),
         plain("mlp1.3", model.hidden, model.hidden, bias=True),
     )
-    return with_towers(model, (*_tower(config, vision), *projector), item=_largest_image(config, vision))
+    image = _largest_image(config, vision)
+    frames = (int(patch_grid(vision) ** 2 * ratio**2), patch_grid(vision) ** 2 + 1, FRAMES)
+    return with_towers(model, (*_tower(config, vision), *projector), item=image, video=frames)
 
 
 def _largest_image(config: Config, vision: Config) -> tuple[int, int]:

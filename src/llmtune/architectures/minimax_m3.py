@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("MiniMaxM3SparseForCausalLM", "MiniMaxM3SparseForConditionalGeneration")
 PIXELS = 451_584  # of the largest image (processors/minimax_m3.py::MiniMaxM3VLImageProcessor.max_pixels)
+VIDEO = (768, 3072, 250)  # tokens and patches of a step of a video, and the most steps (get_max_video_tokens)
 BLOCK = ("layer_norm1", "self_attn.qkv_proj", "self_attn.out_proj", "layer_norm2", "fc1", "fc2")
 
 
@@ -45,7 +46,7 @@ def describe(config: Config) -> Model:
         return model
     merge = vision.part("img_token_compression_config").size("spatial_merge_size", default=2)
     item = square_item(PIXELS, vision.size("patch_size"), merge)
-    return with_towers(model, _tower(config, vision, model.hidden), item=item)
+    return with_towers(model, _tower(config, vision, model.hidden), item=item, video=VIDEO)
 
 
 def _describe_text(config: Config) -> Model:

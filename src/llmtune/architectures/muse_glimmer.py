@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("MuseGlimmerForConditionalGeneration",)
 TOKENS = 4096  # of the largest image (MuseGlimmerImageProcessor.max_image_tokens)
+VIDEO = (144, 576, 48)  # tokens and patches of a frame, and the most frames
 BLOCK = ("ln_1", "attn.qkv_proj", "attn.o_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
 
 
@@ -41,7 +42,9 @@ def describe(config: Config) -> Model:
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))
     model = decoder(text, heads, layers, unstaged=BOTH)
     patches = TOKENS * config.part("vision_config").size("merge_size", default=2) ** 2
-    return replace(model, towers=_tower(config), multimodal=True, item_tokens=TOKENS, item_patches=patches)
+    return replace(
+        model, towers=_tower(config), multimodal=True, item_tokens=TOKENS, item_patches=patches, video_step=VIDEO
+    )
 
 
 def _tower(config: Config) -> tuple[Module, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures import qwen2
-from llmtune.architectures.qwen2_vl import largest_image
+from llmtune.architectures.qwen2_vl import largest_image, video
 from llmtune.architectures.vision import qwen2_tower, text_part, with_towers
 
 if TYPE_CHECKING:
@@ -21,4 +21,6 @@ ARCHITECTURES = ("Qwen2_5_VLForConditionalGeneration",)
 def describe(config: Config) -> Model:
     """Model from a config.json; the text model's keys may stand outside ``text_config``."""
     vision = config.part("vision_config")
-    return with_towers(qwen2.describe(text_part(config)), qwen2_tower(vision), item=largest_image(vision))
+    return with_towers(
+        qwen2.describe(text_part(config)), qwen2_tower(vision), item=largest_image(vision), video=video(vision)
+    )

@@ -19,18 +19,29 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("Qwen2VLForConditionalGeneration",)
 PIXELS = 12_845_056  # of the largest image: max_pixels of the published preprocessor_config.json, as in Qwen2.5-VL
+STEPS = 7  # pairs of frames
 BLOCK = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
 
 
 def describe(config: Config) -> Model:
     """Model from a config.json; the text model's keys may stand outside ``text_config``."""
     vision = config.part("vision_config")
-    return with_towers(qwen2.describe(text_part(config)), _tower(vision), item=largest_image(vision))
+    return with_towers(
+        qwen2.describe(text_part(config)), _tower(vision), item=largest_image(vision), video=video(vision)
+    )
 
 
 def largest_image(vision: Config, pixels: int = PIXELS) -> tuple[int, int]:
     """Tokens and patches of the largest image (Qwen2VLProcessingInfo.get_max_image_tokens)."""
     return merged_item(pixels, vision.size("patch_size", default=14), vision.size("spatial_merge_size", default=2))
+
+
+def video(vision: Config, pixels: int = PIXELS) -> tuple[int, int, int]:
+    """A video's two frames count as much as the largest image, and at most 14 are profiled.
+
+    Source: qwen2_vl.py::Qwen2VLProcessingInfo.get_num_frames_with_most_features, _MAX_FRAMES_PER_VIDEO; 16 to 0.11.0.
+    """
+    return (*largest_image(vision, pixels), STEPS)
 
 
 def _tower(vision: Config, prefix: str = "visual") -> tuple[Module, ...]:

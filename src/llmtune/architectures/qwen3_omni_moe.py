@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.architectures import qwen3_moe
 from llmtune.architectures.parts import norm
+from llmtune.architectures.qwen2_vl import STEPS
 from llmtune.architectures.qwen3_vl import largest_image
 from llmtune.architectures.vision import encoder_blocks, plain, qwen3_tower, text_part, unquantized, with_towers
 from llmtune.spec.weights import Linear, Vector
@@ -37,7 +38,7 @@ def describe(config: Config) -> Model:
     images = tuple(map(_renamed, qwen3_tower(vision)))
     audio = _audio_tower(thinker.part("audio_config"))
     item = largest_image(vision, PIXELS)
-    return with_towers(qwen3_moe.describe(text_part(thinker)), (*audio, *images), item=item)
+    return with_towers(qwen3_moe.describe(text_part(thinker)), (*audio, *images), item=item, video=(*item, STEPS))
 
 
 def _renamed(module: Module) -> Module:

@@ -59,11 +59,17 @@ def language_model(config: Config, key: str) -> Model:
 
 
 def with_towers(
-    model: Model, towers: Iterable[Module], prefix: str = "language_model.", *, item: tuple[int, int] = (0, 0)
+    model: Model,
+    towers: Iterable[Module],
+    prefix: str = "language_model.",
+    *,
+    item: tuple[int, int] = (0, 0),
+    video: tuple[int, int, int] | None = None,
 ) -> Model:
     """A text model inside a multimodal one: names get the prefix, towers stand on the first stage.
 
-    ``item`` are the tokens and the patches of the largest item that start-up encodes.
+    ``item`` are the tokens and the patches of the largest item that start-up encodes; ``video`` those of one step of a
+    video that grows with the context, and the most steps that the engine takes.
     """
     return replace(
         model,
@@ -74,6 +80,7 @@ def with_towers(
         multimodal=True,
         item_tokens=item[0],
         item_patches=item[1],
+        video_step=video,
     )
 
 

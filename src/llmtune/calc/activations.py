@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
 from llmtune.calc.constant import NOTHING, Constant, Range, exactly, largest, times
+from llmtune.calc.encoder import element_bytes, encoder, encoder_cache
 from llmtune.calc.moe_buffers import expert_workspace
 from llmtune.calc.switches import on, word
 from llmtune.spec.memory import Part
@@ -79,16 +80,7 @@ SAMPLER_SCRATCH = Constant(
     (("llm-d-planner", 48 * MIB),),
     (0, 0, 100 * MIB),
 )
-ENCODER_PATCHES = Constant(
-    4, 1, 4, "patches per encoded token", "merge of 2 x 2 patches, the most common; models without merging have 1"
-)
-ENCODED = Constant(
-    1, 0.9, 1.1, "of the tensors alive in an encoder's widest layer",
-    "Llama-3.2-11B-Vision, S 128, 0.6.6: 36.63 GiB measured, 35.21 with 1 (that release has the pixels twice: 36.35); "
-    "counted in mllama.py::MllamaVisionModel.forward",
-)  # fmt: skip
 DRAFT_LOGITS = 6  # B per row, draft and vocabulary entry: logits 2 and their 32-bit copy 4
-WIDE_DTYPES = frozenset({"float32"})
 LATENT_CONTEXT = 65_536  # tokens of the up-projected context chunk; layers/attention/mla_attention.py
 LATENT_BLOCK = 64  # tokens, the usual block of latent attention
 ASSUMED_PROCESSORS = 132  # multiprocessors where the GPU's own count is not known
@@ -130,7 +122,7 @@ def activation_peak(model: Model, resolved: Resolved, *, gpu: Gpu, engine: Engin
             if stage.is_last
             else NOTHING
         ),
-        "encoding pictures": encoder(model, resolved) if stage.is_first else NOTHING,
+        "encoding pictures": encoder(model, resolved, engine) if stage.is_first else NOTHING,
     }
     peak = largest(*phases.values())
     name = max(phases, key=lambda phase: phases[phase].bytes)
@@ -145,7 +137,7 @@ def forward(model: Model, resolved: Resolved, engine: EngineVersion, *, stage: S
     hidden = size * tokens * model.hidden
     widest = max(_widest(group.modules, resolved.tensor_parallel) for group in model.groups)
     inside = max(size * tokens * widest, _latent_context(model, resolved))
-    total = times(HIDDEN_COPIES, hidden) + exactly(inside) + _encoder_cache(model, resolved)
+    total = times(HIDDEN_COPIES, hidden) + exactly(inside) + encoder_cache(model, resolved, engine)
     total += _received(model, resolved, stage)
     if not on(engine, "memory.moe_workspace_persistent"):
         total += expert_workspace(model, resolved, engine)
@@ -161,7 +153,7 @@ def sampler(model: Model, resolved: Resolved, *, gpu: Gpu, engine: EngineVersion
     entries = rows * model.vocab
     constant = _sampler_constant(resolved, engine)
     total = times(constant, entries) + exactly((size - 2) * entries)
-    total += exactly(size * resolved.max_num_batched_tokens * model.hidden) + _encoder_cache(model, resolved)
+    total += exactly(size * resolved.max_num_batched_tokens * model.hidden) + encoder_cache(model, resolved, engine)
     if constant is TRITON_SAMPLER:
         total += exactly((gpu.multiprocessors or ASSUMED_PROCESSORS) * model.vocab * 4)
     if resolved.runner != "v2" and constant is not SORTING_SAMPLER:
@@ -186,27 +178,6 @@ def after_profile(model: Model, resolved: Resolved, *, engine: EngineVersion) ->
     return int((full.value - seen.value) * entries) + drafts
 
 
-def encoder(model: Model, resolved: Resolved) -> Range:
-    """Bytes of the vision or audio tower over one batch of the largest items."""
-    towers = () if resolved.language_model_only else model.towers
-    linears = [module for module in towers if isinstance(module, Linear)]
-    if not linears:
-        return NOTHING
-    ranks = 1 if resolved.mm_encoder_tp_mode == "data" else resolved.tensor_parallel
-    hidden = max(module.size for module in linears if module.shard is Shard.ROW) if _has_rows(linears) else 0
-    width = 2 * hidden + _widest(linears, ranks)
-    encoded = _encoded_for_all(model, resolved)
-    if encoded:
-        return times(ENCODED, element_bytes(resolved) * encoded * (width + model.encoder_width))
-    tokens = resolved.max_num_batched_tokens
-    return times(ENCODER_PATCHES, element_bytes(resolved) * tokens * width) + _encoder_cache(model, resolved)
-
-
-def element_bytes(resolved: Resolved) -> int:
-    """Bytes of one activation."""
-    return 4 if resolved.dtype in WIDE_DTYPES else 2
-
-
 def _received(model: Model, resolved: Resolved, stage: Stage) -> Range:
     """Hidden states and residual that arrive from the stage before."""
     if stage.is_first:
@@ -220,22 +191,6 @@ def _sampler_constant(resolved: Resolved, engine: EngineVersion) -> Constant:
         return kinds[word(engine, "memory.v2_sampler")]
     kinds = {"sort": SORTING_SAMPLER, "triton": TRITON_SAMPLER, "flashinfer": FLASHINFER_SAMPLER}
     return kinds[word(engine, "memory.sampler")]
-
-
-def _encoder_cache(model: Model, resolved: Resolved) -> Range:
-    """What the encoder made stays until the language model has read it."""
-    if not model.multimodal or resolved.language_model_only:
-        return NOTHING
-    tokens = _encoded_for_all(model, resolved) or resolved.max_num_batched_tokens
-    return exactly(element_bytes(resolved) * tokens * model.hidden)
-
-
-def _encoded_for_all(model: Model, resolved: Resolved) -> int:
-    """Tokens that v0 encodes for its profile run of an encoder-decoder: the largest item for each of S requests.
-
-    Source: vLLM 0.8.5 worker/enc_dec_model_runner.py::EncoderDecoderModelRunner.profile_run.
-    """
-    return resolved.max_num_seqs * model.encoder_tokens if resolved.runner == "v0" else 0
 
 
 def _latent_context(model: Model, resolved: Resolved) -> int:
@@ -268,7 +223,3 @@ def _widest(modules: Iterable[Module], ranks: int) -> int:
                 widest = max(widest, outputs + -(-module.inputs // ranks))
                 outputs = 0
     return max(widest, outputs)
-
-
-def _has_rows(linears: Iterable[Linear]) -> bool:
-    return any(module.shard is Shard.ROW for module in linears)

@@ -106,6 +106,7 @@ def _with_parts(resolved: Resolved, basis: Basis) -> Resolved:
         resolved,
         language_model_only=_only_text(settings),
         mm_encoder_tp_mode=settings.text("mm-encoder-tp-mode") or "weights",
+        mm_profiling=not settings.flag("skip-mm-profiling"),
         speculative_tokens=speculative_tokens(settings, basis.model),
         speculative_method=speculative_method(settings),
         max_loras=loras,

@@ -85,6 +85,7 @@ class Resolved:
     hybrid_kv_manager: bool = True
     language_model_only: bool = False
     mm_encoder_tp_mode: str = "weights"
+    mm_profiling: bool = True
     kv_cache_memory: int | None = None
     num_gpu_blocks_override: int | None = None
     mamba_ssm_cache_dtype: str | None = None

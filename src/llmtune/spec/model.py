@@ -205,6 +205,7 @@ class Model:
     that cross-attention reads, for its largest item; it keeps ``encoder_width`` numbers for each beside its widest
     block. ``item_tokens`` is what the encoder budget counts for the largest item that start-up encodes (an image, or
     the video where its size does not hang on the context) and ``item_patches`` what the tower works on for it.
+    ``video_step`` has the tokens and patches of one step of a video that grows with the context, and the most steps.
     """
 
     id: str
@@ -238,6 +239,7 @@ class Model:
     encoder_width: int = 0
     item_tokens: int = 0
     item_patches: int = 0
+    video_step: tuple[int, int, int] | None = None
     unstaged: tuple[str, ...] = ()  # "embedding", "head": parts that the engine builds on every pipeline stage
     notes: tuple[str, ...] = ()
     source: str = ""
