@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import startups
-from startups import PARTS, TESTBED, Result, compare_all, confusion, decidable, middle, started, with_part
+from benchmarks import startups
+from benchmarks.startups import PARTS, TESTBED, Result, compare_all, confusion, decidable, middle, started, with_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

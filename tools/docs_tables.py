@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from llmtune.architectures import architectures
+from llmtune.calc import activations, cuda_graphs, encoder, non_torch
+from llmtune.calc.constant import Constant
 from llmtune.catalog import engines, gpus, instances, models, scenarios
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import ModuleType
 
     from llmtune.spec.scenario import Scenario
 
@@ -221,3 +224,25 @@ def option_ranges() -> str:
 
 def _value(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def constants() -> str:
+    """Every constant of the memory estimate."""
+    modules = (activations, encoder, cuda_graphs, non_torch)
+    rows = [_constant_row(name, value) for module in modules for name, value in _own_constants(module)]
+    return table(("constant", "value", "interval", "unit", "evidence"), rows)
+
+
+def _own_constants(module: ModuleType) -> Iterator[tuple[str, Constant]]:
+    """The constants that a module defines, not those it imports."""
+    source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    for name, value in vars(module).items():
+        if isinstance(value, Constant) and f"\n{name} = Constant(" in source:
+            yield name, value
+
+
+def _constant_row(name: str, constant: Constant) -> tuple[object, ...]:
+    sizes = constant.value, constant.low, constant.high
+    value, low, high = (f"{size / GIB:.3g}" if constant.unit == "B" else f"{size:g}" for size in sizes)
+    unit = "GiB" if constant.unit == "B" else constant.unit
+    return name.lower().replace("_", " "), value, f"{low} to {high}", unit, constant.evidence

@@ -169,8 +169,8 @@ def _fenced(language: str, text: str) -> str:
 
 def _benchmark() -> ModuleType:
     """The accuracy page is made by the benchmark that measures it."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import startup_page
+    sys.path.insert(0, str(ROOT))
+    from benchmarks import startup_page
 
     return startup_page
 
@@ -189,6 +189,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "behaviour-entry": docs_tables.behaviour_entry,
     "batch-defaults": docs_tables.batch_defaults,
     "catalog": docs_tables.catalog,
+    "constants": docs_tables.constants,
     "options": docs_tables.option_ranges,
     "releases": _releases,
     "sampling": docs_tables.sampling,

@@ -26,7 +26,7 @@ WHOLE_FIGURES = {"kv_cache_bytes": "kv_cache"}
 def _rule(hint: str, pattern: str) -> tuple[str, re.Pattern[str]]:
     """``<name>`` stands for a number, ``{name}`` for a count with or without commas."""
     text = re.sub(r"(?<!\?P)<(\w+)>", lambda found: f"(?P<{found[1]}>{NUMBER})", pattern)
-    return hint, re.compile(re.sub(r"\{([a-z]+)\}", lambda found: f"(?P<{found[1]}>{COUNT})", text))
+    return hint, re.compile(re.sub(r"\{([a-z_]+)\}", lambda found: f"(?P<{found[1]}>{COUNT})", text))
 
 
 RULES = (
@@ -98,7 +98,7 @@ RULES = (
         r"and <graphs_taken> GiB for CUDAGraph memory",
     ),
     _rule("Current kv cache memory", r"Current kv cache memory in use is <kv_cache> GiB"),
-    _rule("Current kv cache memory", r"Current kv cache memory in use is <kv_cache_bytes> bytes"),
+    _rule("Current kv cache memory", r"Current kv cache memory in use is {kv_cache_bytes} bytes"),
     # v1/worker/gpu_model_runner.py, and what was really captured
     _rule("Estimated CUDA graph memory", r"Estimated CUDA graph memory: <graphs_estimated> GiB total"),
     _rule(
