@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIB = 2**20
 
@@ -150,6 +153,14 @@ class FakeNvml(ModuleType):
 
 def _process(pid: int, mib: int | None) -> SimpleNamespace:
     return SimpleNamespace(pid=pid, usedGpuMemory=None if mib is None else mib * MIB)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_records_of_the_user() -> Iterator[None]:
+    """Measured start-ups of whoever runs the tests must not change what they expect."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", "/nowhere")
+        yield
 
 
 @pytest.fixture

@@ -48,7 +48,9 @@ BLOCK = re.compile(
     re.DOTALL,
 )
 LANGUAGES = {".json": "json", ".py": "python", ".yaml": "yaml"}
-ENVIRONMENT = {"COLUMNS": "80", "NO_COLOR": "1", "HF_HUB_OFFLINE": "1"}
+ENVIRONMENT = {  # XDG_CONFIG_HOME: nobody's own records of measured start-ups
+    "COLUMNS": "80", "NO_COLOR": "1", "HF_HUB_OFFLINE": "1", "XDG_CONFIG_HOME": "/nowhere",
+}  # fmt: skip
 ESTIMATE = "llmtune estimate --gpu l4 --format json -- vllm serve Qwen/Qwen3-8B --max-model-len 8192"
 RECOMMENDATION = "llmtune recommend Qwen/Qwen3-8B --gpu l4 --scenario chat --format json"
 

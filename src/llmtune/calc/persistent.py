@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
-from llmtune.calc.activations import element_bytes
 from llmtune.calc.constant import NOTHING, Range, exactly
+from llmtune.calc.encoder import element_bytes
 from llmtune.calc.moe_buffers import expert_workspace
 from llmtune.calc.switches import on
 from llmtune.spec.memory import Part

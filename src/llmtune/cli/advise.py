@@ -146,11 +146,10 @@ def request(
     pinned: tuple[Setting, ...],
     *,
     records: tuple[Record, ...] = (),
-    risk: str = "low",
 ) -> Request:
     """The request, with the model as the pinned settings make it."""
     model = quantised_while_loading(model, Deployment(model.id, pinned))
-    return Request(model, hardware, engine, scenario, pinned, records, risk)
+    return Request(model, hardware, engine, scenario, pinned, records)
 
 
 def check_lengths(asked: Request) -> None:

@@ -129,8 +129,8 @@ def _cell(value: float | None, row: Comparison, sign: str = "") -> str:
     if value is None:
         return "-"
     if row.unit == "bytes":
-        return f"{value / GIB:{sign}.2f} GiB"
-    return f"{value:{sign}.2f}" if row.unit == "x" else f"{value:{sign}.0f}"
+        return f"{round(value / GIB, 2) + 0.0:{sign}.2f} GiB"  # adding zero makes -0.0 plain
+    return f"{round(value, 2) + 0.0:{sign}.2f}" if row.unit == "x" else f"{value:{sign}.0f}"
 
 
 def _calibrated(result: Measurement) -> int | None:
@@ -145,7 +145,9 @@ def _noted(notes: Iterable[str]) -> list[str]:
     lines = [
         line
         for note in notes
-        for line in wrap(" ".join(note.split()), WIDTH, initial_indent="note: ", subsequent_indent="      ")
+        for line in wrap(
+            " ".join(note.split()), WIDTH, initial_indent="note: ", subsequent_indent="      ", break_on_hyphens=False
+        )
     ]
     return ["", *lines] if lines else []
 

@@ -11,6 +11,7 @@ from llmtune.calc.comparison import compare, measured_cache
 from llmtune.calc.memory import Site, estimate_memory, fullest_share
 from llmtune.calc.resolve import resolve
 from llmtune.calc.switches import on
+from llmtune.catalog import UnknownName
 from llmtune.cli import judge
 from llmtune.cli.errors import UserError
 from llmtune.spec.calibration import Figures, Record
@@ -129,7 +130,7 @@ def _site(
     deployment = replace(reading.deployment, engine_version=engine.release, hardware=hardware)
     model = judge.quantised_while_loading(model, deployment)
     resolved = resolve(deployment, model, hardware, engine)
-    notes = list(_differing(log, resolved))
+    notes = [*_other_server(log, deployment, engine), *_differing(log, resolved)]
     shown = dict(_environment(log, resolved, engine))
     if shown:
         deployment = replace(deployment, environment={**deployment.environment, **shown})
@@ -140,6 +141,24 @@ def _site(
         notes.append(f"the log ran with gpu-memory-utilization {share:g}, which is taken")
     resolved = resolve(deployment, model, hardware, engine)
     return Site(deployment, model, resolved, hardware, engine), notes
+
+
+def _other_server(log: StartupLog, deployment: Deployment, engine: EngineVersion) -> Iterator[str]:
+    """Where the log names another release or another model than it is compared with."""
+    if log.release is not None and _table_of(log.release) not in {None, engine.release}:
+        yield f"the log is of vLLM {log.release}, and is compared with {engine.release}"
+    printed = log.model or ""
+    is_id = printed.count("/") == 1 and shown_model(printed) == printed
+    if is_id and printed != deployment.model and shown_model(deployment.model) == deployment.model:
+        yield f"the log's server has {printed}, and is compared with {deployment.model}"
+
+
+def _table_of(text: str) -> str | None:
+    """The release whose options stand for one that a log names; None when it is not known."""
+    try:
+        return judge.load_engine(text).release
+    except UnknownName:
+        return None
 
 
 def _with(deployment: Deployment, flag: str, value: float) -> Deployment:

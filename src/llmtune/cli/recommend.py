@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -98,7 +99,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)
     records = load_records(calibration, off=no_calibration)
-    asked = advise.request(known, hardware, engine, chosen, pinned, records=records, risk=risk)
+    asked = advise.request(known, hardware, engine, chosen, pinned, records=records)
+    asked = replace(asked, risk=risk)
     if prompt_tokens or output_tokens:
         advise.check_lengths(asked)
     answer = advise.advise(asked, notes)
