@@ -44,6 +44,17 @@ def _close(end: str, left: int, needed: int, charged: Sequence[Part]) -> str:
     )
 
 
+def short_of(parts: Sequence[Part], missing: int) -> str:
+    """What decides where all parts together are expected to take more than the GPU has; empty where they do not."""
+    if missing <= 0:
+        return ""
+    widest = max((part for part in parts if part.name != "KV cache"), key=lambda part: part.high - part.low)
+    return (
+        f"all parts together take {missing / GIB:.2f} GiB more than the GPU has; what decides are the {widest.name}: "
+        f"{widest.low / GIB:.2f} to {widest.high / GIB:.2f} GiB"
+    )
+
+
 def risks_of(model: Model, resolved: Resolved, engine: EngineVersion, *, peak: int, unused: int) -> tuple[str, ...]:
     """What may run out of memory although the engine starts its profile run well.
 

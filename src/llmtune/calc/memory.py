@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from llmtune.calc.activations import Stage, activation_peak
 from llmtune.calc.corrections import correct
 from llmtune.calc.cuda_graphs import charges_graphs, graph_memory
-from llmtune.calc.doubt import doubt_of, risks_of
+from llmtune.calc.doubt import doubt_of, risks_of, short_of
 from llmtune.calc.errors import Refused
 from llmtune.calc.kv_cache import largest_max_model_len, needed_bytes, plan_kv_cache, refuse_graph_capture
 from llmtune.calc.kv_pool import describe_pool
@@ -118,7 +118,8 @@ def estimate_memory(
         rank=fullest.stage * resolved.tensor_parallel,
         stage_weights=tuple(of_stage.bytes for of_stage in weights),
         kv_available=fullest.available,
-        doubt=_doubt(fullest, plan, failure, needed=needed),
+        doubt=_doubt(fullest, plan, failure, needed=needed)
+        or (short_of(parts, -parts[-1].bytes) if failure is None else ""),
         risks=risks_of(model, resolved, engine, peak=fullest.charged[1].bytes, unused=parts[-1].bytes),
     )
 

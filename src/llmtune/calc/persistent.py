@@ -166,20 +166,25 @@ def _up_projection_is_quantised(modules: Iterable[Module]) -> bool:
 
 
 def _lora_features(modules: Iterable[Module], resolved: Resolved) -> int:
+    """Numbers for each unit of rank. What TP does not split anyway is split by ``--fully-sharded-loras``.
+
+    Source: vLLM 0.33.0 lora/layers/base_linear.py::BaseLinearLayerWithLoRA.create_lora_weights, fused_moe.py.
+    """
     tensor = resolved.tensor_parallel
+    cut = tensor if resolved.fully_sharded_loras else 1
     ways = 1 if resolved.expert_parallel else tensor * resolved.data_parallel
     shared = tensor * resolved.data_parallel if resolved.expert_parallel else 1
     total = 0
     for module in modules:
         match module:
             case Linear(shard=Shard.COLUMN):
-                total += module.inputs * len(module.outputs) + -(-module.size // tensor)
+                total += -(-module.inputs // cut) * len(module.outputs) + -(-module.size // tensor)
             case Linear(shard=Shard.ROW):
-                total += -(-module.inputs // tensor) + module.size
+                total += -(-module.inputs // tensor) + -(-module.size // cut)
             case Experts():
                 width = -(-module.intermediate // ways)
                 parts = 3 if module.gated else 2
-                total += -(-module.count // shared) * parts * (module.hidden + width)
+                total += -(-module.count // shared) * parts * (-(-module.hidden // cut) + width)
             case _:
                 pass
     return total

@@ -111,6 +111,7 @@ def _with_parts(resolved: Resolved, basis: Basis) -> Resolved:
         speculative_method=speculative_method(settings),
         max_loras=loras,
         max_lora_rank=(settings.integer("max-lora-rank") or DEFAULT_LORA_RANK) if loras else 0,
+        fully_sharded_loras=bool(settings.flag("fully-sharded-loras")),
         cpu_offload=int((settings.number("cpu-offload-gb") or 0) * GIB),
         tables_on_host=settings.mapping("engram-config").get("cpu_offload") is not False,
     )

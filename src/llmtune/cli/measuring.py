@@ -247,7 +247,9 @@ def _name(site: Site) -> str:
 def _about_workers(log: StartupLog, decides: str) -> Iterator[str]:
     """Where several workers printed a cache: the one that counts, and how far apart they are."""
     sizes = [worker.figures.kv_cache for worker in log.workers if worker.figures.kv_cache is not None]
-    if len(sizes) > 1:
+    if len(sizes) > 1 and min(sizes) == max(sizes):
+        yield f"{len(sizes)} workers, each with {min(sizes) / GIB:.2f} GiB of KV cache"
+    elif len(sizes) > 1:
         yield (
             f"{len(sizes)} workers with {min(sizes) / GIB:.2f} to {max(sizes) / GIB:.2f} GiB of KV cache; "
             f"{decides} has the least and decides"

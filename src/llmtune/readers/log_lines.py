@@ -70,6 +70,8 @@ RULES = (
     ),
     _rule("total consumed", r"total consumed \(from mem_get_info\): <consumed>GiB"),
     _rule("weights memory: ", r"weights memory: <weights>GiB"),
+    # v1/worker/gpu_worker.py::init_device, a debug line
+    _rule("worker init memory snapshot", r"free_memory=<free>GiB, total_memory=<total>GiB"),
     # v1/worker/gpu_worker.py::determine_available_memory, the first two are debug lines
     _rule("requested GPU memory", r"Initial free memory: <free> GiB, free memory: "),
     _rule("Requested memory", r"Initial free memory: <free> GiB; Requested memory: <utilization> \(util\)"),

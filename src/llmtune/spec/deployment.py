@@ -94,6 +94,7 @@ class Resolved:
     speculative_method: str | None = None
     max_loras: int = 0
     max_lora_rank: int = 0
+    fully_sharded_loras: bool = False
     cpu_offload: int = 0
     tables_on_host: bool = True  # n-gram tables, unless --engram-config says otherwise
     cudagraph_sizes: tuple[int, ...] = ()
