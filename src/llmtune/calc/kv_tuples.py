@@ -46,13 +46,17 @@ def slot_bytes(groups: Sequence[Group], stage: int) -> int:
 
 
 def counted_blocks(groups: Sequence[Group], held: Sequence[int]) -> int:
-    """What a request holds (``held`` blocks in each group), in blocks as wide as the main group's pages."""
+    """What a request holds (``held`` blocks in each group), in blocks as wide as the main group's pages.
+
+    Counted on the first stage that has a layer of the main group.
+    """
     main = _main(groups)
     assert main is not None, "is_packed was asked first"
-    sizes = _sizes(groups, 0)
-    wide = [sum(size * layers for size, layers in _layers(group, 0, sizes).items()) for group in groups]
+    stage = next(stage for stage in range(len(main.members[0].counts)) if main.block_bytes(stage))
+    sizes = _sizes(groups, stage)
+    wide = [sum(size * layers for size, layers in _layers(group, stage, sizes).items()) for group in groups]
     used = sum(blocks * size for blocks, size in zip(held, wide, strict=True))
-    return -(-used // main.block_bytes(0))
+    return -(-used // main.block_bytes(stage))
 
 
 def _main(groups: Sequence[Group]) -> Group | None:
