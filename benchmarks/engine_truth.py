@@ -50,7 +50,7 @@ CLOSE, NEAR = 0.002, 0.01  # shares of the engine's weight bytes
 MOST_CLOSE = 0.98  # share of the rows that must be close
 STRICT = frozenset({"shipped", "copied-by-a-project"})
 ROOM = 1000  # times the GPU's memory, to see a refusal that lies behind a lack of memory
-MEMORY = frozenset({"weights", "activations", "sampler", "free_memory"})
+MEMORY = frozenset({"weights", "activations", "sampler", "free_memory", "cuda_graphs"})
 PLAN = {
     "bytes_per_block": "bytes_per_block",
     "num_blocks": "num_blocks",

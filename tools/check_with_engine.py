@@ -55,6 +55,7 @@ STAND_IN = (
     "Can't load tokenizer",
     "does not recognize this architecture",
     "contains custom code",
+    "The text_config extracted from the model config",  # Mistral's own format, of which the catalogue has the facts
     "does not appear to have a file named configuration_",
     "are not supported for now",
     "has no attribute",

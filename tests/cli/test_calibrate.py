@@ -132,6 +132,9 @@ def test_recommend_uses_a_matching_record_and_says_so(run: Callable[..., Ended])
     assert any("calibrated by" in line for line in calibrated["estimate"]["assumptions"])
     assert calibrated["estimate"]["memory"] != plain["estimate"]["memory"]
     assert run(f"{ask} --no-calibration").document == plain
+    command = run(f"{ask.replace('json', 'command')}").out
+    estimated = run(f"estimate --gpu h100 --vllm-version 0.19.0 --format json -- {command}").document
+    assert estimated["memory"] == calibrated["estimate"]["memory"]
 
 
 def test_records_are_listed_shown_and_removed(run: Callable[..., Ended]) -> None:
@@ -163,6 +166,16 @@ def test_the_same_start_up_replaces_its_record_and_another_gets_a_number(run: Ca
     assert names == ["qwen3-8b-h100-sxm-0.19.0", "qwen3-8b-h100-sxm-0.19.0-2"]
 
 
+def test_a_record_with_the_cache_is_not_given_up_for_one_without(run: Callable[..., Ended]) -> None:
+    run("calibrate start.log --gpu h100")
+    lines = LOG.format(model=MODEL, kv=56.3).splitlines()[:4]
+    Path("weights.log").write_text("\n".join(lines), encoding="utf-8")
+    assert "not stored" in run("calibrate weights.log --gpu h100").err
+    assert [one.figures.kv_cache for one in read_records(Path("config/llmtune/calibration.json"))] == [
+        round(56.3 * GIB)
+    ]
+
+
 def test_a_dry_run_stores_nothing(run: Callable[..., Ended]) -> None:
     assert run("calibrate start.log --gpu h100 --dry-run --format json").document["record"]["model"] == MODEL
     assert not Path("config").exists()
@@ -183,6 +196,14 @@ def test_a_log_without_arguments_says_what_is_assumed(run: Callable[..., Ended])
     document = run("calibrate less.log --gpu h100 --format json").document
     assert document["record"]["settings"]["max_model_len"] == 8192
     assert any("prints no arguments" in note for note in document["notes"])
+
+
+def test_a_value_that_the_release_does_not_have_is_left_out_and_named(run: Callable[..., Ended]) -> None:
+    text = LOG.format(model=MODEL, kv=56.3).replace("'max_model_len'", "'dtype': 'float99', 'max_model_len'")
+    Path("odd.log").write_text(text, encoding="utf-8")
+    document = run("calibrate odd.log --gpu h100 --format json").document
+    assert document["record"]["settings"]["dtype"] == "bfloat16"
+    assert any("prints dtype in a form that cannot be read" in note for note in document["notes"])
 
 
 def test_a_log_of_the_cache_alone_is_one_lump(run: Callable[..., Ended]) -> None:
@@ -238,6 +259,7 @@ MISTAKES = {
     "calibrate binary.log --gpu h100": "is no text",
     "calibrate nameless.log --gpu h100": "does not say which vLLM release",
     "calibrate nameless.log --gpu h100 --vllm-version 0.19.0": "does not say which model",
+    "calibrate refused.log --gpu h100": "vLLM 0.19.0 should have refused this deployment",
     "calibrate elsewhere.log --gpu h100": "a directory that is not here ('unheard-of')",
     "calibrate --show none": "no calibration record 'none'",
     "calibrate --list --calibration missing.json": "missing.json not found",
@@ -255,6 +277,8 @@ def test_a_mistake_is_one_line_and_exit_2(run: Callable[..., Ended], line: str) 
     Path("broken.json").write_text('{"schema": "something/else"}', encoding="utf-8")
     Path("nameless.log").write_text("INFO Available KV cache memory: 3.2 GiB\n", encoding="utf-8")
     Path("elsewhere.log").write_text(LOG.format(model="/srv/models/unheard-of", kv=56.3), encoding="utf-8")
+    refused = LOG.format(model=MODEL, kv=56.3).replace("'max_model_len'", "'max_num_seqs': 0, 'max_model_len'")
+    Path("refused.log").write_text(refused, encoding="utf-8")
     ended = run(line)
     assert (ended.code, ended.out) == (2, "")
     assert MISTAKES[line] in ended.err

@@ -500,11 +500,13 @@ def test_hostile_lines_take_no_time(line: str) -> None:
 def test_values_as_python_prints_them() -> None:
     text = (
         "Namespace(a=1, b='x, y)', c=[1, 2], d=<function f at 0x7f>, e=None, f=Thing(x={'y': 1}), g={'h': True}, "
-        "i=<Mode.FULL: 'full'>, j=torch.bfloat16, k=(1, 2), l=auto)"
+        "i=<Mode.FULL: 'full'>, j=torch.bfloat16, k=(1, 2), l=auto, "
+        "m={'mode': <CompilationMode.VLLM_COMPILE: 3>, 'cudagraph_mode': <CUDAGraphMode.FULL_AND_PIECEWISE: (2, 1)>}, "
+        'n={"use_cudagraph":true,"level":3})'
     )
     values, unread = read_values(text)
     assert values == {
         "a": 1, "b": "x, y)", "c": [1, 2], "e": None, "g": {"h": True}, "i": "full", "j": "bfloat16", "k": [1, 2],
-        "l": "auto",
+        "l": "auto", "m": {"mode": 3, "cudagraph_mode": "FULL_AND_PIECEWISE"}, "n": {"use_cudagraph": True, "level": 3},
     }  # fmt: skip
     assert unread == ("d", "f")

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures.config import Config, ConfigError
-from llmtune.architectures.limits import context_lengths
+from llmtune.architectures.limits import context_lengths, patch_values, rotary_rows
 from llmtune.architectures.quantize import QUANTIZATION_KEYS, quantize
 from llmtune.architectures.sanity import check, dtype_of
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 LONGEST_NAME = 100  # characters of an unknown architecture in a message
 # What reading a value of the wrong kind ends in, where a family module does not check it itself.
 UNREADABLE = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, re.error)
-HELPERS = frozenset({"config", "parts", "limits", "quantize", "quantization", "vision", "recurrent", "sanity"})
+HELPERS = frozenset(
+    {"config", "parts", "drafts", "limits", "quantize", "quantization", "vision", "recurrent", "sanity"}
+)
 
 NESTED = ("text_config", "llm_config", "language_config", "thinker_config")  # where wrappers keep the text model
 
@@ -81,7 +83,13 @@ def _described(family: ModuleType, config: Mapping[str, Any], quantization: Mapp
     model: Model = family.describe(checked)
     longest, default, yarn = context_lengths(config)
     model = replace(
-        model, max_context=longest, default_context=default, yarn_context=yarn, dtype=dtype_of(_dtype(config))
+        model,
+        max_context=longest,
+        default_context=default,
+        yarn_context=yarn,
+        rotary_rows=rotary_rows(config),
+        patch_values=patch_values(config) if model.item_patches else 0,
+        dtype=dtype_of(_dtype(config)),
     )
     return quantize(model, config, quantization)
 

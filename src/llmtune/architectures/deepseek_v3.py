@@ -2,13 +2,15 @@
 
 V1 has ordinary attention; V2 and V3 have multi-head latent attention (MLA); V3.2 and GLM-5 add an indexer that picks
 the tokens to attend to.
-Source: vLLM 0.33.0 model_executor/models/deepseek_v2.py, deepseek_v32, glm4_moe_lite.py, glm_moe_dsa.
+Source: vLLM 0.33.0 model_executor/models/deepseek_v2.py, deepseek_v32, glm4_moe_lite.py, glm_moe_dsa; deepseek_mtp.py,
+glm4_moe_lite_mtp.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import layered, predicted
 from llmtune.architectures.parts import (
     Heads,
     attention,
@@ -45,23 +47,32 @@ FP32_ROUTER = frozenset({"glm4_moe_lite"})
 
 def describe(config: Config) -> Model:
     """Model from a config.json."""
-    latent = config.size("kv_lora_rank", default=0) > 0
-    heads = _latent_heads(config) if latent else read_heads(config)
+    heads = _latent_heads(config) if _is_latent(config) else read_heads(config)
     kinds = config.items("mlp_layer_types")
     indexers = config.items("indexer_types")
     layers = []
     for depth in range(config.layers()):
-        indexed = config.size("index_topk", default=0) > 0 and (not indexers or indexers[depth] == "full")
-        mixer = (
-            mla(config, indexed=indexed)
-            if latent
-            else attention(heads, bias=config.flag("attention_bias"), out_bias=config.flag("attention_bias"))
-        )
+        indexed = not indexers or indexers[depth] == "full"
         routed = kinds[depth] == "sparse" if kinds else is_routed(config, depth)
-        feed = moe(config) if routed else mlp(heads.hidden, config.size("intermediate_size"))
-        caches = _latent_caches(config, indexed=indexed) if latent else (full(heads),)
-        layers.append(LayerGroup((*mixer, *feed, *layer_norms(heads.hidden)), caches))
-    return decoder(config, heads, layers)
+        layers.append(_layer(config, heads, indexed=indexed, routed=routed))
+    count = config.layers()
+    drafts = range(count, count + predicted(config)) if _is_latent(config) else ()
+    blocks = [_layer(config, heads, indexed=True, routed=is_routed(config, depth)) for depth in drafts]
+    return decoder(config, heads, layers, draft=layered(config, blocks))
+
+
+def _layer(config: Config, heads: Heads, *, indexed: bool, routed: bool) -> LayerGroup:
+    indexed = indexed and config.size("index_topk", default=0) > 0
+    bias = config.flag("attention_bias")
+    latent = _is_latent(config)
+    mixer = mla(config, indexed=indexed) if latent else attention(heads, bias=bias, out_bias=bias)
+    feed = moe(config) if routed else mlp(heads.hidden, config.size("intermediate_size"))
+    caches = _latent_caches(config, indexed=indexed) if latent else (full(heads),)
+    return LayerGroup((*mixer, *feed, *layer_norms(heads.hidden)), caches)
+
+
+def _is_latent(config: Config) -> bool:
+    return config.size("kv_lora_rank", default=0) > 0
 
 
 def is_routed(config: Config, depth: int) -> bool:

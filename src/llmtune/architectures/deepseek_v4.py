@@ -1,6 +1,6 @@
 """DeepSeek V4: compressed latent attention with windows, an indexer, hash-routed first layers, hyper-connections.
 
-Source: vLLM 0.33.0 models/deepseek_v4.
+Source: vLLM 0.33.0 models/deepseek_v4 (mtp.py: the draft layers).
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import SHARED_HEAD, predicted
 from llmtune.architectures.parts import Heads, column, decoder, experts, layer_norms, mlp, norm, router, row, whole
 from llmtune.spec.model import CompressedLatent, CompressorState, Indexer, LayerGroup, WindowLatent
-from llmtune.spec.weights import Vector
+from llmtune.spec.weights import Embedding, Vector
 
 if TYPE_CHECKING:
     from llmtune.architectures.config import Config
@@ -26,20 +27,43 @@ def describe(config: Config) -> Model:
     hidden, count = config.size("hidden_size"), config.size("num_attention_heads")
     heads = Heads(hidden, count, 1, config.size("head_dim"))
     ratios = config.items("compress_ratios")
+    layers = [_layer(config, depth, int(ratios[depth])) for depth in range(config.layers())]
+    model = decoder(config, heads, layers, draft=_drafts(config))
+    return replace(model, head=(_streams_joined(config, "model.hc_head"), *model.head))
+
+
+def _layer(config: Config, depth: int, ratio: int) -> LayerGroup:
+    modules = (
+        *latent_attention(config),
+        *_compression(config, ratio),
+        *routed_experts(config, depth),
+        *hyper_connections(config),
+        *layer_norms(config.size("hidden_size"), "attn_norm", "ffn_norm"),
+    )
+    return LayerGroup(modules, _caches(config, ratio))
+
+
+def _drafts(config: Config) -> tuple[LayerGroup, ...]:
+    """Layers that predict further tokens compress nothing; two projections take the place of DeepSeek-V3's one."""
+    hidden, vocab, first = config.size("hidden_size"), config.size("vocab_size"), config.layers()
+    embedding = (Embedding("embed_tokens", vocab, hidden),)
     layers = []
-    for depth in range(config.layers()):
-        ratio = int(ratios[depth])
+    for depth in range(first, first + predicted(config)):
+        block = _layer(config, depth, 0)
         modules = (
-            *latent_attention(config),
-            *_compression(config, ratio),
-            *routed_experts(config, depth),
-            *hyper_connections(config),
-            *layer_norms(hidden, "attn_norm", "ffn_norm"),
+            _streams_joined(config, "hc_head"),
+            *(norm(name, hidden) for name in ("enorm", "hnorm", "shared_head.norm")),
+            *(whole(name, hidden, hidden) for name in ("e_proj", "h_proj")),
+            Embedding(SHARED_HEAD, vocab, hidden),
+            *block.modules,
         )
-        layers.append(LayerGroup(modules, _caches(config, ratio)))
-    head = Vector("model.hc_head", streams(config), streams(config) * hidden + 1, bytes=4)
-    model = decoder(config, heads, layers)
-    return replace(model, head=(head, *model.head))
+        layers.append(LayerGroup(modules if layers else (*embedding, *modules), block.caches))
+    return tuple(layers)
+
+
+def _streams_joined(config: Config, name: str) -> Vector:
+    """What makes one of the residual streams, in 32 bit."""
+    return Vector(name, streams(config), streams(config) * config.size("hidden_size") + 1, bytes=4)
 
 
 def streams(config: Config) -> int:

@@ -1,12 +1,13 @@
 """ERNIE 4.5 with routed experts from a first to a last layer, and shared experts as one MLP.
 
-Source: vLLM 0.33.0 model_executor/models/ernie45_moe.py.
+Source: vLLM 0.33.0 model_executor/models/ernie45_moe.py, ernie_mtp.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import layered, predicted
 from llmtune.architectures.parts import attention, decoder, experts, full, layer_norms, mlp, read_heads, router
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Vector
@@ -29,7 +30,16 @@ def describe(config: Config) -> Model:
         LayerGroup((*common, *(_moe(config) if _is_routed(config, depth) else dense)), (full(heads),))
         for depth in range(config.layers())
     ]
-    return decoder(config, heads, layers, tied_default=True)
+    block = (*attention(heads), *mlp(heads.hidden, config.size("intermediate_size")), *layer_norms(heads.hidden))
+    draft = layered(
+        config,
+        [LayerGroup(block, (full(heads),))] * predicted(config),
+        norms=("mtp_emb_norm", "mtp_hidden_norm"),
+        project="mtp_linear_proj",
+        after="",
+        head="lm_head",
+    )
+    return decoder(config, heads, layers, tied_default=True, draft=draft)
 
 
 def _is_routed(config: Config, depth: int) -> bool:

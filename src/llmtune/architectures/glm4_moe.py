@@ -1,6 +1,6 @@
 """GLM-4, GLM-4-0414, GLM-4.5 and 4.6: Llama-like, with routed experts from 4.5 on.
 
-Source: vLLM 0.33.0 model_executor/models/glm.py, glm4.py, glm4_moe.py.
+Source: vLLM 0.33.0 model_executor/models/glm.py, glm4.py, glm4_moe.py, glm4_moe_mtp.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.deepseek_v3 import is_routed
+from llmtune.architectures.drafts import layered, predicted
 from llmtune.architectures.parts import (
     attention,
     decoder,
@@ -41,11 +42,12 @@ def describe(config: Config) -> Model:
     )
     if config.flag("use_qk_norm"):
         common = (*common, *head_norms(heads))
-    layers = []
-    for depth in range(config.layers()):
+    count, layers = config.layers(), []
+    drafts = predicted(config) if config.text("model_type") == "glm4_moe" else 0
+    for depth in range(count + drafts):
         feed = moe(config) if is_routed(config, depth) else mlp(heads.hidden, config.size("intermediate_size"))
         layers.append(LayerGroup((*common, *feed), (full(heads),)))
-    return decoder(config, heads, layers)
+    return decoder(config, heads, layers[:count], draft=layered(config, layers[count:]))
 
 
 def moe(config: Config) -> tuple[Module, ...]:

@@ -1,12 +1,13 @@
 """Hunyuan 3 (HY-V3): grouped-query attention with head norms, routed experts after the first dense layers.
 
-Source: vLLM 0.33.0 model_executor/models/hy_v3.py.
+Source: vLLM 0.33.0 model_executor/models/hy_v3.py, hy_v3_mtp.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import layered, predicted
 from llmtune.architectures.parts import (
     BOTH,
     attention,
@@ -37,11 +38,12 @@ def describe(config: Config) -> Model:
     if config.flag("qk_norm"):
         common = (*common, *head_norms(heads))
     dense = config.size("first_k_dense_replace")
-    layers = []
-    for depth in range(config.layers()):
+    count, layers = config.layers(), []
+    for depth in range(count + predicted(config)):
         feed = mlp(heads.hidden, config.size("intermediate_size")) if depth < dense else _moe(config)
         layers.append(LayerGroup((*common, *feed), (full(heads),)))
-    return decoder(config, heads, layers, unstaged=BOTH)
+    draft = layered(config, layers[count:], after="final_layernorm")
+    return decoder(config, heads, layers[:count], unstaged=BOTH, draft=draft)
 
 
 def _moe(config: Config) -> tuple[Module, ...]:

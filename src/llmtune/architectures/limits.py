@@ -1,4 +1,4 @@
-"""The longest context a config.json allows, as vLLM derives it.
+"""The longest context a config.json allows, as vLLM derives it, and the sizes of its tables and patches.
 
 Source: vLLM 0.33.0 config/model.py::_get_and_verify_max_len and transformers_utils/model_arch_config_convertor.py.
 """
@@ -50,6 +50,49 @@ def context_lengths(config: Mapping[str, Any]) -> tuple[int, int, int | None]:
         elif kind not in NOT_MULTIPLIED:
             factor = float(scale)
     return int(longest * factor), int(default * factor), yarn
+
+
+def rotary_rows(config: Mapping[str, Any]) -> int:
+    """Positions of all rotary tables together: one table for each kind of rotation that the layers have.
+
+    Linear and dynamic scaling make a table longer by their factor, YaRN one of the original length times its factor.
+    Source: vLLM 0.33.0 model_executor/layers/rotary_embedding/*.py::_compute_cos_sin_cache.
+
+    Example:
+        Gemma 3 has 131,072 positions for its windows, and 8 x 131,072 for the layers without: 1,179,648.
+
+    """
+    text = _text_part(config)
+    positions = text.get("max_position_embeddings")
+    if not isinstance(positions, int):
+        return 0
+    tables = [_rows_of(rope, positions) for rope in _ropes(text)] or [positions]
+    if "rope_local_base_freq" in text or ("gemma3" in str(config.get("model_type", "")) and len(tables) == 1):
+        tables.append(positions)
+    return sum(tables)
+
+
+def _rows_of(rope: Mapping[str, Any], positions: int) -> int:
+    kind = str(rope.get("rope_type") or rope.get("type") or "default")
+    factor = float(rope.get("factor") or 1.0)
+    original = rope.get("original_max_position_embeddings") or positions
+    if kind in YARN:
+        return int(original * factor)
+    if kind in {"linear", "dynamic"}:
+        return int(positions * factor)
+    return positions + original if kind == "longrope" else positions
+
+
+def patch_values(config: Mapping[str, Any]) -> int:
+    """Numbers of one patch as it enters the vision tower: 588 for 14 x 14 pixels of three colours."""
+    vision = config.get("vision_config")
+    if not isinstance(vision, dict):
+        return 0
+    side = vision.get("patch_size")
+    channels = vision.get("in_channels", vision.get("in_chans", vision.get("num_channels", 3)))
+    frames = vision.get("temporal_patch_size", 1)
+    sizes = (side, channels, frames)
+    return side**2 * channels * frames if all(isinstance(size, int) for size in sizes) else 0
 
 
 def _unused_positions(text: Mapping[str, Any]) -> int:

@@ -1,6 +1,6 @@
 """LongCat-Flash: two attention blocks and two MLPs a layer around routed experts, some of which compute nothing.
 
-Source: vLLM 0.33.0 model_executor/models/longcat_flash.py.
+Source: vLLM 0.33.0 model_executor/models/longcat_flash.py, longcat_flash_mtp.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.deepseek_v3 import mla
+from llmtune.architectures.drafts import layered
 from llmtune.architectures.parts import Heads, decoder, layer_norms, mlp, router
 from llmtune.spec.model import Latent, LayerGroup
 from llmtune.spec.weights import Experts, Vector
@@ -32,7 +33,11 @@ def describe(config: Config) -> Model:
         modules = (*modules, *mla(config, name=f"self_attn.{block}"), *mlp(hidden, width, name=f"mlps.{block}"), *norms)
     cache = Latent(config.size("kv_lora_rank"), rope, count, nope, heads.values)
     layers = [LayerGroup(modules, (cache, cache))] * config.layers("num_layers", "num_hidden_layers")
-    return decoder(config, heads, layers, intermediate=width)
+    dense = LayerGroup((*mla(config), *mlp(hidden, width), *layer_norms(hidden)), (cache,))
+    draft = layered(config, [dense], after="final_layernorm", head="lm_head")
+    return decoder(
+        config, heads, layers, intermediate=width, draft=draft, draft_prefix=f"model.layers.{2 * len(layers)}."
+    )
 
 
 def _moe(config: Config, hidden: int) -> tuple[Module, ...]:

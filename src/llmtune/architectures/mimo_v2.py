@@ -1,6 +1,6 @@
 """MiMo-V2-Flash: full and windowed layers with head shapes of their own, routed experts.
 
-Source: vLLM 0.33.0 model_executor/models/mimo_v2_flash.py.
+Source: vLLM 0.33.0 model_executor/models/mimo_v2_flash.py, mimo_v2_mtp.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import layered
 from llmtune.architectures.parts import (
     Heads,
     attention,
@@ -19,7 +20,7 @@ from llmtune.architectures.parts import (
     windowed,
 )
 from llmtune.spec.model import LayerGroup
-from llmtune.spec.weights import Vector
+from llmtune.spec.weights import Linear, Vector
 
 if TYPE_CHECKING:
     from llmtune.architectures.config import Config
@@ -33,22 +34,30 @@ def describe(config: Config) -> Model:
     """Model from a config.json. ``hybrid_layer_pattern`` is 1 where a layer has the window."""
     windows = config.items("hybrid_layer_pattern")
     routed = config.items("moe_layer_freq")
-    layers = []
-    for depth in range(config.layers()):
-        slides = bool(windows[depth])
-        heads = _heads(config, "swa_" if slides else "")
-        modules: tuple[Module, ...] = (
-            *attention(heads, bias=config.flag("attention_bias")),
-            *layer_norms(heads.hidden),
-            *(_moe(config) if routed[depth] else mlp(heads.hidden, config.size("intermediate_size"))),
-        )
-        sink = "add_swa_attention_sink_bias" if slides else "add_full_attention_sink_bias"
-        sinks = config.flag(sink, default=slides)
-        if sinks:
-            modules = (*modules, Vector("self_attn.attention_sink_bias", heads.heads, sharded=True))
-        cache = replace(windowed(heads, _window(config) if slides else 0), sinks=sinks)
-        layers.append(LayerGroup(modules, (cache,)))
-    return decoder(config, _heads(config, ""), layers)
+    layers = [_layer(config, slides=bool(windows[i]), routed=bool(routed[i])) for i in range(config.layers())]
+    draft = layered(config, [_draft_block(config)], after="final_layernorm", head="lm_head")
+    return decoder(config, _heads(config, ""), layers, draft=draft, draft_prefix="model.mtp.layers.0.")
+
+
+def _draft_block(config: Config) -> LayerGroup:
+    """The only one of a checkpoint's draft layers that is loaded: windowed, an MLP, its output projection in 16 bit."""
+    block = _layer(config, slides=True, routed=False)
+    kept = (replace(m, fixed=True) if isinstance(m, Linear) and "o_proj" in m.name else m for m in block.modules)
+    return replace(block, modules=tuple(kept))
+
+
+def _layer(config: Config, *, slides: bool, routed: bool) -> LayerGroup:
+    heads = _heads(config, "swa_" if slides else "")
+    modules: tuple[Module, ...] = (
+        *attention(heads, bias=config.flag("attention_bias")),
+        *layer_norms(heads.hidden),
+        *(_moe(config) if routed else mlp(heads.hidden, config.size("intermediate_size"))),
+    )
+    sink = "add_swa_attention_sink_bias" if slides else "add_full_attention_sink_bias"
+    sinks = config.flag(sink, default=slides)
+    if sinks:
+        modules = (*modules, Vector("self_attn.attention_sink_bias", heads.heads, sharded=True))
+    return LayerGroup(modules, (replace(windowed(heads, _window(config) if slides else 0), sinks=sinks),))
 
 
 def _heads(config: Config, kind: str) -> Heads:

@@ -1,17 +1,20 @@
 """Nemotron-H, Nemotron Nano v2, Nemotron 3: layers that are Mamba 2, attention, MLP or experts, one norm each.
 
-Source: vLLM 0.33.0 model_executor/models/nemotron_h.py.
+Source: vLLM 0.33.0 model_executor/models/nemotron_h.py, nemotron_h_mtp.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.config import ConfigError
+from llmtune.architectures.drafts import predicted
 from llmtune.architectures.parts import (
     BOTH,
     Heads,
     attention,
+    column,
     decoder,
     full,
     norm,
@@ -25,7 +28,7 @@ from llmtune.spec.weights import Embedding, Experts, Vector
 
 if TYPE_CHECKING:
     from llmtune.architectures.config import Config
-    from llmtune.spec.model import Model
+    from llmtune.spec.model import Cache, Model
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("NemotronHForCausalLM",)
@@ -64,7 +67,23 @@ def describe(config: Config) -> Model:
     if not config.flag("tie_word_embeddings"):
         head = (*head, Embedding("lm_head", vocab, hidden))
     state_dtype = config.text("mamba_ssm_cache_dtype", "float32")
-    return decoder(config, heads, layers, head=head, unstaged=BOTH, state_dtype=state_dtype)
+    draft = _draft(config, kinds["*"]) if predicted(config) else ()
+    return decoder(
+        config, heads, layers, head=head, unstaged=BOTH, state_dtype=state_dtype, draft=draft, draft_prefix="mtp."
+    )
+
+
+def _draft(config: Config, attends: LayerGroup) -> tuple[LayerGroup, ...]:
+    """The one step that is loaded: attention and experts by a pattern of their own, its embedding is the model's."""
+    hidden = config.size("hidden_size")
+    modules: list[Module] = [norm("enorm", hidden), norm("hnorm", hidden), norm("final_layernorm", hidden)]
+    modules.append(column("layers.0.eh_proj", 2 * hidden, hidden))
+    caches: list[Cache] = []
+    for depth, letter in enumerate(config.text("mtp_hybrid_override_pattern")):
+        block = attends if letter == "*" else LayerGroup((*_moe(config, hidden), norm("norm", hidden)))
+        modules += [replace(module, name=f"layers.{depth}.{module.name}") for module in block.modules]
+        caches += block.caches
+    return (LayerGroup(tuple(modules), tuple(caches)),)
 
 
 def _mixer(config: Config, hidden: int) -> Mamba2:

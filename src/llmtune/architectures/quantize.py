@@ -53,6 +53,12 @@ def apply(model: Model, quantization: Quantization) -> Model:
         prefix = f"{model.layer_prefix}.{depth}."
         group = model.groups[number]
         layers.append(replace(group, modules=_formatted(group.modules, quantization, prefix)))
+    drafts = []
+    for depth, group in enumerate(model.draft, start=len(layers)):
+        modules = _formatted(group.modules, quantization, model.draft_prefix.format(depth))
+        if quantization.method == "modelopt_fp4":  # qwen3_5_mtp.py: this layer is never stored in NVFP4
+            modules = tuple(replace(m, format=BF16) if isinstance(m, Linear) and m.name == "fc" else m for m in modules)
+        drafts.append(replace(group, modules=modules))
     groups, pattern = pattern_of(layers)
     return replace(
         model,
@@ -61,6 +67,7 @@ def apply(model: Model, quantization: Quantization) -> Model:
         embedding=_formatted(model.embedding, quantization),
         head=_formatted(model.head, quantization),
         towers=_formatted(model.towers, quantization),
+        draft=tuple(drafts),
         quantization=quantization.method,
         kv_cache_dtype=quantization.kv_cache_dtype,
         refusal=quantization.refusal,

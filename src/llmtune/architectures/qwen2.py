@@ -1,12 +1,13 @@
 """Qwen2, Qwen2.5 and MiMo: Llama's layers with biases on query, key and value.
 
-Source: vLLM 0.33.0 model_executor/models/qwen2.py, mimo.py.
+Source: vLLM 0.33.0 model_executor/models/qwen2.py, mimo.py, mimo_mtp.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import layered, predicted
 from llmtune.architectures.parts import attention, decoder, layer_norms, mlp, read_heads, windowed
 from llmtune.spec.model import LayerGroup
 
@@ -32,4 +33,8 @@ def describe(config: Config) -> Model:
     for depth in range(config.layers()):
         slides = kinds[depth] == "sliding_attention" if kinds else depth >= full_layers
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))
-    return decoder(config, heads, layers)
+    drafts = predicted(config) if config.text("model_type") == "mimo" else 0
+    blocks = [LayerGroup(modules, (windowed(heads, 0),))] * drafts
+    norms = ("token_layernorm", "hidden_layernorm")
+    draft = layered(config, blocks, norms=norms, project="input_proj", after="final_layernorm", head="lm_head")
+    return decoder(config, heads, layers, draft=draft)

@@ -1,12 +1,13 @@
 """Qwen3-Next, Qwen3.5, 3.6 and 3.8: three gated delta nets to one gated full attention; dense or routed experts.
 
-Source: vLLM 0.33.0 model_executor/models/qwen3_next.py, qwen3_5.py.
+Source: vLLM 0.33.0 model_executor/models/qwen3_next.py, qwen3_5.py, qwen3_next_mtp.py, qwen3_5_mtp.py.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import predicted, stacked
 from llmtune.architectures.parts import BOTH, attention, decoder, full, head_norms, layer_norms, mlp, read_heads
 from llmtune.architectures.qwen3_moe import expert_count, moe
 from llmtune.architectures.recurrent import read_delta_net
@@ -36,5 +37,17 @@ def describe(config: Config) -> Model:
             layers.append(LayerGroup((*mixer, *feed, *layer_norms(heads.hidden)), (cache,)))
         else:
             layers.append(LayerGroup((*delta.modules(), *feed, *layer_norms(heads.hidden)), (delta.cache(),)))
-    unstaged = BOTH if config.text("model_type") == "qwen3_next" else BOTH[:1]
-    return decoder(config, heads, layers, unstaged=unstaged, state_dtype=config.text("mamba_ssm_dtype") or None)
+    feed = moe(config) if expert_count(config) > 0 else mlp(heads.hidden, config.size("intermediate_size"))
+    mixer = (*attention(heads, gate=gate), *head_norms(heads))
+    block = LayerGroup((*mixer, *feed, *layer_norms(heads.hidden)), (full(heads),))
+    old = config.text("model_type") == "qwen3_next"
+    key = "num_nextn_predict_layers" if old else "mtp_num_hidden_layers"
+    return decoder(
+        config,
+        heads,
+        layers,
+        unstaged=BOTH if old else BOTH[:1],
+        state_dtype=config.text("mamba_ssm_dtype") or None,
+        draft=stacked(config, [block] * predicted(config, key, default=1)),
+        draft_prefix="mtp.",
+    )

@@ -1,13 +1,15 @@
 """Step 3.5 Flash: windows with a head count of their own, gated heads, routed experts with one shared.
 
-Source: vLLM 0.33.0 model_executor/models/step3p5.py.
+Source: vLLM 0.33.0 model_executor/models/step3p5.py, step3p5_mtp.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.config import ConfigError
+from llmtune.architectures.drafts import OWN_HEAD, layered, predicted
 from llmtune.architectures.parts import (
     Heads,
     attention,
@@ -37,22 +39,29 @@ def describe(config: Config) -> Model:
     kinds, count = config.items("layer_types"), config.layers()
     if len(kinds) < count:
         raise ConfigError(f"config.json: 'layer_types' names {len(kinds)} of {count} layers")
-    window = config.size("sliding_window", default=0)
     routed = _routed(config, count)
-    layers = []
-    for depth in range(count):
-        slides = kinds[depth] == SLIDING
-        heads = _heads(config, slides=slides)
-        mixer = (
-            *attention(heads, bias=config.flag("attention_bias")),
-            *head_norms(heads),
-            *layer_norms(heads.hidden),
-        )
-        if config.flag("use_head_wise_attn_gate"):
-            mixer = (*mixer, column("self_attn.g_proj", heads.hidden, heads.heads))
-        feed = _moe(config) if depth in routed else mlp(heads.hidden, config.size("intermediate_size"))
-        layers.append(LayerGroup((*mixer, *feed), (windowed(heads, window if slides else 0),)))
-    return decoder(config, _heads(config), layers)
+    layers = [_layer(config, slides=kinds[depth] == SLIDING, routed=depth in routed) for depth in range(count)]
+    # Draft layers have an MLP and keep their output heads; the list of kinds may end before them.
+    blocks = []
+    for depth in range(count, count + predicted(config)):
+        block = _layer(config, slides=depth < len(kinds) and kinds[depth] == SLIDING, routed=depth in routed)
+        named = tuple(replace(module, name=f"mtp_block.{module.name}") for module in block.modules)
+        blocks.append(replace(block, modules=named))
+    return decoder(config, _heads(config), layers, draft=layered(config, blocks, head=OWN_HEAD))
+
+
+def _layer(config: Config, *, slides: bool, routed: bool) -> LayerGroup:
+    heads = _heads(config, slides=slides)
+    mixer = (
+        *attention(heads, bias=config.flag("attention_bias")),
+        *head_norms(heads),
+        *layer_norms(heads.hidden),
+    )
+    if config.flag("use_head_wise_attn_gate"):
+        mixer = (*mixer, column("self_attn.g_proj", heads.hidden, heads.heads))
+    feed = _moe(config) if routed else mlp(heads.hidden, config.size("intermediate_size"))
+    window = config.size("sliding_window", default=0) if slides else 0
+    return LayerGroup((*mixer, *feed), (windowed(heads, window),))
 
 
 def _heads(config: Config, *, slides: bool = False) -> Heads:

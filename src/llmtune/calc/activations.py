@@ -21,7 +21,7 @@ from llmtune.calc import traits
 from llmtune.calc.constant import NOTHING, Constant, Range, exactly, largest, times
 from llmtune.calc.encoder import element_bytes, encoder, encoder_cache
 from llmtune.calc.moe_buffers import expert_workspace
-from llmtune.calc.switches import on, word
+from llmtune.calc.switches import on, size, word
 from llmtune.spec.memory import Part
 from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Experts, Linear, Shard
@@ -138,7 +138,7 @@ def forward(model: Model, resolved: Resolved, engine: EngineVersion, *, stage: S
     widest = max(_widest(group.modules, resolved.tensor_parallel) for group in model.groups)
     inside = max(size * tokens * widest, _latent_context(model, resolved))
     total = times(HIDDEN_COPIES, hidden) + exactly(inside) + encoder_cache(model, resolved, engine)
-    total += _received(model, resolved, stage)
+    total += _received(model, resolved, stage) + _indexer_logits(model, engine)
     if not on(engine, "memory.moe_workspace_persistent"):
         total += expert_workspace(model, resolved, engine)
     return total
@@ -191,6 +191,12 @@ def _sampler_constant(resolved: Resolved, engine: EngineVersion) -> Constant:
         return kinds[word(engine, "memory.v2_sampler")]
     kinds = {"sort": SORTING_SAMPLER, "triton": TRITON_SAMPLER, "flashinfer": FLASHINFER_SAMPLER}
     return kinds[word(engine, "memory.sampler")]
+
+
+def _indexer_logits(model: Model, engine: EngineVersion) -> Range:
+    """What sparse attention sets aside for the logits of its indexer (VLLM_SPARSE_INDEXER_MAX_LOGITS_MB)."""
+    latent = traits.latent(model)
+    return exactly(size(engine, "memory.indexer_logits")) if latent is not None and latent.sparse else NOTHING
 
 
 def _latent_context(model: Model, resolved: Resolved) -> int:

@@ -4,7 +4,8 @@
     items     = as many as the budget max(T, tokens) holds, and no more than the requests that run at once have
     encoder   = b P (2 H_v + widest tower layer)      P patches of all items
     kept      = b items tokens H                      the outputs stay until the language model has read them;
-                                                      0.11 and 0.12 pad each of them to the whole budget
+                                                      0.11 and 0.12 pad each of them to the whole budget, and
+                                                      runner v1 keeps the pixels as well
 
 v0 encodes one item of every kind for each sequence of its profile run; encoder-decoders one for each of S requests.
 Source: vLLM 0.33.0 multimodal/encoder_budget.py::MultiModalBudget, v1/worker/gpu_model_runner.py::profile_run; 0.8.5
@@ -73,9 +74,15 @@ def encoder(model: Model, resolved: Resolved, engine: EngineVersion) -> Range:
 
 
 def encoder_cache(model: Model, resolved: Resolved, engine: EngineVersion) -> Range:
-    """Bytes of what the encoder made, which the language model has not read yet."""
+    """Bytes of what the encoder made, which the language model has not read yet; runner v1 keeps the pixels as long.
+
+    Example:
+        Gemma-3-27b, T 8192: 8192 x 5376 outputs, and 32 pictures of 896 x 896 x 3 pixels, which are 0.14 GiB.
+
+    """
     batch = encoder_batch(model, resolved, engine)
-    return exactly(element_bytes(resolved) * (batch.kept or batch.tokens) * model.hidden)
+    pixels = batch.patches * model.patch_values if resolved.runner == "v1" else 0
+    return exactly(element_bytes(resolved) * ((batch.kept or batch.tokens) * model.hidden + pixels))
 
 
 def encoder_batch(model: Model, resolved: Resolved, engine: EngineVersion) -> Batch:

@@ -12,6 +12,7 @@ from collections import Counter
 from math import lcm
 from typing import TYPE_CHECKING
 
+from llmtune.calc.drafts import draft_layers
 from llmtune.calc.kv_groups import Grouping, group_layers
 from llmtune.calc.kv_specs import CHUNKED, CROSS, RING, STATE, WINDOW, WINDOW_LATENT, LayerSpec, layer_specs
 from llmtune.calc.kv_strands import Group, Strand
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 WINDOW_UNDER_DCP = "DCP not support sliding window."
 PARTED = "Compressed-KV source {} not found on this rank; PP splits inside a v4.1 kv-sharing group are not supported."
 WINDOWS = frozenset({WINDOW, WINDOW_LATENT})
+READS_STATES = frozenset({"eagle", "eagle3", "mtp", "dflash", "dspark"})  # SpeculativeConfig.use_eagle
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,8 @@ def _count_caches(model: Model, resolved: Resolved) -> dict[Cache, tuple[int, ..
     stages = stage_layers(model.layers, resolved.pipeline_parallel)
     tallies = [Counter(model.pattern[stage.start : stage.stop]) for stage in stages]
     groups = [(model.groups[index], tuple(tally[index] for tally in tallies)) for index in dict.fromkeys(model.pattern)]
-    if resolved.speculative_tokens:
-        last = (*[0] * (resolved.pipeline_parallel - 1), 1)
-        groups += [(group, last) for group in model.draft]
+    last = (*[0] * (resolved.pipeline_parallel - 1), 1)
+    groups += [(group, last) for group in draft_layers(model, resolved)]
     counts: dict[Cache, tuple[int, ...]] = {}
     for group, layers in groups:
         for cache in _held(group.caches, resolved):
@@ -188,7 +189,9 @@ def _grouping(caches: Sequence[Cache], resolved: Resolved, engine: EngineVersion
     """Only DeepSeek-V4's indexer asks for blocks that hold all layers' pages side by side."""
     compressed = any(isinstance(cache, Indexer) and cache.ratio > 1 for cache in caches)
     chunked = any(isinstance(cache, ChunkedLocal) for cache in caches)
-    apart = on(engine, "kv.hybrid_manager") and (not chunked or on(engine, "kv.chunked_local_grouped"))
+    reads_states = resolved.speculative_method in READS_STATES  # config/vllm.py: not with chunks either
+    grouped = on(engine, "kv.chunked_local_grouped") and not reads_states
+    apart = on(engine, "kv.hybrid_manager") and (not chunked or grouped)
     return Grouping(
         hybrid_manager=resolved.hybrid_kv_manager and apart,
         block_outermost=compressed,

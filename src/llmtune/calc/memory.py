@@ -29,7 +29,7 @@ from llmtune.calc.resolve import length_limit
 from llmtune.calc.settings import Settings
 from llmtune.calc.sharing import OTHERS, others
 from llmtune.calc.stages import stage_layers
-from llmtune.calc.start_up import out_of_memory, refuse_cache, refuse_free_memory
+from llmtune.calc.start_up import OUT_OF_MEMORY, out_of_memory, refuse_cache, refuse_free_memory
 from llmtune.calc.switches import on
 from llmtune.calc.validity import check
 from llmtune.calc.weights import weigh
@@ -105,6 +105,9 @@ def estimate_memory(
     kv = plan if isinstance(plan, KvCache) else None
     parts = _parts(site, fullest, kv, block_bytes=blocks[fullest.stage])
     failure = _failure(site, fullest, plan, cache=parts[1].low)
+    missing = -parts[-1].bytes if failure is None else 0
+    if missing > fullest.charged[1].bytes:  # the profile run's memory is free again when graphs are captured
+        failure = Failure("cuda_graphs", OUT_OF_MEMORY)
     needed = 0 if isinstance(pool, Failure) else needed_bytes(pool, resolved, engine, stage=fullest.stage)
     return Memory(
         total=gpu.total_memory,
@@ -118,8 +121,7 @@ def estimate_memory(
         rank=fullest.stage * resolved.tensor_parallel,
         stage_weights=tuple(of_stage.bytes for of_stage in weights),
         kv_available=fullest.available,
-        doubt=_doubt(fullest, plan, failure, needed=needed)
-        or (short_of(parts, -parts[-1].bytes) if failure is None else ""),
+        doubt=_doubt(fullest, plan, failure, needed=needed) or short_of(parts, missing),
         risks=risks_of(model, resolved, engine, peak=fullest.charged[1].bytes, unused=parts[-1].bytes),
     )
 
@@ -263,7 +265,8 @@ def _failure(site: Site, share: Share, plan: KvCache | Failure, *, cache: int) -
         outside = taken + sum(part.low for part in share.outside[:2])
         refusal = out_of_memory(share.charged, total, outside=outside)
         if refusal is None and isinstance(plan, KvCache):
-            refusal = refuse_cache(share.charged, cache, total - outside)
+            graphs = sum(part.low for part in (*share.charged, *share.outside) if part.name == "CUDA graphs")
+            refusal = refuse_cache(share.charged, cache, total - outside, graphs=graphs)
     if refusal is not None:
         return refusal
     if isinstance(plan, KvCache):

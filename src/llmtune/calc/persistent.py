@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
 from llmtune.calc.constant import NOTHING, Range, exactly
+from llmtune.calc.drafts import draft_layers
 from llmtune.calc.encoder import element_bytes
 from llmtune.calc.moe_buffers import expert_workspace
-from llmtune.calc.switches import on
+from llmtune.calc.switches import on, size
 from llmtune.spec.memory import Part
 from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Experts, Linear, Shard
@@ -60,10 +61,9 @@ def persistent_buffers(model: Model, resolved: Resolved, engine: EngineVersion, 
         "absorbed projections": absorbed_projections(model, resolved, layers),
         "kernel layout of the experts": expert_layout(model, resolved, gpu=gpu, layers=layers),
         "LoRA slots": lora_slots(model, resolved, layers),
-        "sparse attention": sparse_buffers(model, resolved),
     }
-    if on(engine, "memory.moe_workspace_persistent"):
-        work["expert workspace"] = expert_workspace(model, resolved, engine)
+    name, shared = work_space(model, resolved, engine)
+    work[name] = shared
     if on(engine, "memory.sampler_state_charged"):
         work["sampler state"] = state
         state = NOTHING
@@ -79,13 +79,17 @@ def sampler_state(model: Model, resolved: Resolved) -> Range:
 
 
 def rotary_tables(model: Model, resolved: Resolved) -> Range:
-    """Cosines and sines for every position of the model's own context; one table serves all layers.
+    """Cosines and sines for every position of the model's own context; one table serves all layers of a kind.
 
     Models that rotate only part of a head have smaller ones.
+
+    Example:
+        Gemma-3-12b: 1,179,648 positions x 256 x 2 B = 0.56 GiB (measured beside its weights under 0.19.0: 0.55).
+
     """
     latent = traits.latent(model)
     width = latent.rope_dim if latent else model.head_dim
-    most = model.max_context * width * element_bytes(resolved)
+    most = (model.rotary_rows or model.max_context) * width * element_bytes(resolved)
     return Range(most, 0, most)
 
 
@@ -102,7 +106,9 @@ def absorbed_projections(model: Model, resolved: Resolved, layers: range) -> Ran
     heads = -(-latent.heads // resolved.tensor_parallel)
     one = heads * (latent.nope_dim + latent.value_dim) * latent.lora_rank * 2
     stored = {number for number, group in enumerate(model.groups) if _up_projection_is_quantised(group.modules)}
-    return exactly(one * sum(model.pattern[layer] in stored for layer in layers))
+    drafts = draft_layers(model, resolved) if layers.stop == model.layers else ()
+    copied = sum(_up_projection_is_quantised(group.modules) for group in drafts)
+    return exactly(one * (copied + sum(model.pattern[layer] in stored for layer in layers)))
 
 
 def expert_layout(model: Model, resolved: Resolved, *, gpu: Gpu, layers: range) -> Range:
@@ -142,8 +148,30 @@ def lora_slots(model: Model, resolved: Resolved, layers: range) -> Range:
     return exactly(total * resolved.max_loras * resolved.max_lora_rank * element_bytes(resolved))
 
 
-def sparse_buffers(model: Model, resolved: Resolved) -> Range:
-    """Gathered rows of sparse latent attention and of its indexer (DeepSeek V3.2, GLM-5).
+def work_space(model: Model, resolved: Resolved, engine: EngineVersion) -> tuple[str, Range]:
+    """The work space that kernels share, as large as what asks for most of it, and what that is.
+
+    Experts, the rows that sparse attention gathers and the keys of its indexer take turns (v1/worker/workspace.py); to
+    0.12 each has its own, and that of the experts is free again after every step.
+
+    Example:
+        GLM-5.3 at 1,048,576 tokens with an 8-bit cache under 0.28: 5 x 1,048,576 x 576 x 2 B = 5.63 GiB of rows.
+
+    """
+    rows, keys = sparse_buffers(model, resolved, engine)
+    if not on(engine, "memory.moe_workspace_persistent"):
+        return "sparse attention", rows + keys
+    experts = expert_workspace(model, resolved, engine)
+    asked = {"expert workspace": experts, "sparse attention": rows, "keys of the indexer": keys}
+    name = max(asked, key=lambda name: asked[name].bytes)
+    return name, asked[name]
+
+
+def sparse_buffers(model: Model, resolved: Resolved, engine: EngineVersion) -> tuple[Range, Range]:
+    """Gathered rows of sparse latent attention, with an 8-bit cache only, and keys of its indexer (V3.2, GLM-5).
+
+    Source: v1/attention/backends/mla/flashmla_sparse.py::get_prefill_workspace_size,
+    indexer.py::get_max_prefill_buffer_size.
 
     Example:
         At 163,840 tokens: 5 x 163,840 x 576 x 2 B = 900 MiB and 163,840 x 8 x 5 x 132 B = 825 MiB.
@@ -151,11 +179,12 @@ def sparse_buffers(model: Model, resolved: Resolved) -> Range:
     """
     latent = traits.latent(model)
     if latent is None or not latent.sparse:
-        return NOTHING
-    factor = 2 if resolved.max_model_len > SPARSE_LONG else 5
-    rows = factor * resolved.max_model_len * SPARSE_ROW * 2
+        return NOTHING, NOTHING
+    long = resolved.max_model_len > SPARSE_LONG
+    factor = size(engine, "memory.sparse_long_factor" if long else "memory.sparse_factor")
+    rows = factor * resolved.max_model_len * SPARSE_ROW * 2 if resolved.kv_cache_dtype.startswith("fp8") else 0
     keys = resolved.max_model_len * INDEXER_FACTOR * factor * INDEXER_ROW
-    return Range(rows + keys, 0, rows + keys)
+    return Range(rows, 0, rows), Range(keys, 0, keys)
 
 
 def _up_projection_is_quantised(modules: Iterable[Module]) -> bool:

@@ -109,6 +109,7 @@ def _with_parts(resolved: Resolved, basis: Basis) -> Resolved:
         mm_profiling=not settings.flag("skip-mm-profiling"),
         speculative_tokens=speculative_tokens(settings, basis.model),
         speculative_method=speculative_method(settings),
+        shares_draft_head=on(basis.engine, "memory.draft_head_shared"),
         max_loras=loras,
         max_lora_rank=(settings.integer("max-lora-rank") or DEFAULT_LORA_RANK) if loras else 0,
         fully_sharded_loras=bool(settings.flag("fully-sharded-loras")),

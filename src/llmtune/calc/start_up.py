@@ -56,13 +56,15 @@ def _gib(size: int) -> float:
     return round(size / GIB, 2)
 
 
-def refuse_cache(charged: Sequence[Part], cache: int, room: int) -> Failure | None:
-    """Whether the KV cache, at its least, overflows the GPU beside what stays on it.
+def refuse_cache(charged: Sequence[Part], cache: int, room: int, *, graphs: int) -> Failure | None:
+    """Whether the KV cache, at its least, overflows the GPU beside what stays on it, or leaves no room for graphs.
 
     That is how a server fails which never compared its budget with free memory, or was told the cache's size.
     """
     held = sum(part.low for part in charged if part.name not in PASSING)
-    return Failure("free_memory", OUT_OF_MEMORY) if held + cache > room else None
+    if held + cache > room:
+        return Failure("free_memory", OUT_OF_MEMORY)
+    return Failure("cuda_graphs", OUT_OF_MEMORY) if held + cache + graphs > room else None
 
 
 def out_of_memory(charged: Sequence[Part], total: int, *, outside: int) -> Failure | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.calc import traits, validity_parallel, validity_quantization
+from llmtune.calc import traits, validity_drafts, validity_parallel, validity_quantization
 from llmtune.calc.resolve import NO_FLOAT16, length_limit
 from llmtune.calc.runner import AMPERE
 from llmtune.calc.settings import Settings, whole_numbers
@@ -177,16 +177,6 @@ def _threshold_within_length(claim: Claim) -> str | None:
 # --------------------------------------------------------------------------------------------- whole engine
 
 
-def _drafts(claim: Claim) -> str | None:
-    config = claim.settings.mapping("speculative-config")
-    count, low, high = (config.get(key) for key in ("num_speculative_tokens", "prompt_lookup_min", "prompt_lookup_max"))
-    if isinstance(count, int) and count < 1:
-        return "num_speculative_tokens: Input should be greater than 0"
-    if isinstance(low, int) and isinstance(high, int) and low > high:
-        return f"prompt_lookup_min={low} must be <= prompt_lookup_max={high}"
-    return None
-
-
 def _adapters(claim: Claim) -> str | None:
     if not claim.settings.flag("enable-lora"):
         return None
@@ -263,7 +253,7 @@ SCHEDULER_RULES = (
     _threshold_within_length,
 )
 ENGINE_RULES = (
-    _drafts,
+    *validity_drafts.RULES,
     _adapters,
     _heads_split,
     *validity_parallel.MODEL_RULES,

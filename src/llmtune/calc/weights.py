@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
+from llmtune.calc.drafts import draft_modules
 from llmtune.calc.errors import Refused
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.stored import experts_bytes, linear_bytes
@@ -87,6 +88,8 @@ def weigh(model: Model, resolved: Resolved, gpu: Gpu) -> tuple[RankWeights, ...]
             parts["head"] = _total(model.head, split)
         if first:
             parts["towers"] = _total(towers, tower_split)
+        if last:
+            parts["draft"] = _total(draft_modules(model, resolved), split)
         result.append(RankWeights(stage, sum(parts.values()), parts))
     return tuple(result)
 

@@ -81,10 +81,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         compute_capability=compute_capability,
     )
     model = judge.load_model(reading.deployment.model, offline=offline, assume_architecture=assume_architecture)
+    from llmtune.cli.drafts import attach  # noqa: PLC0415
     from llmtune.cli.measuring import measure  # noqa: PLC0415
 
+    model, drafted = attach(model, reading.deployment, offline=offline)
     result = measure(found, reading, model, hardware, engine, name=_checked_name(name))
-    said = (*notes, *found.notes, *(str(notice) for notice in reading.warnings), *result.notes)
+    said = (*notes, *drafted, *found.notes, *(str(notice) for notice in reading.warnings), *result.notes)
     deliver(pages.comparison(result, said, format_), output)
     if result.record is not None and not dry_run:
         say((_store(result.record, calibration, named=name is not None),))
@@ -153,7 +155,10 @@ def _checked_name(name: str | None) -> str | None:
 
 
 def _store(record: Record, calibration: Path | None, *, named: bool) -> str:
-    """Keep a record: in the place of one of the same start-up, else at the end; what was done."""
+    """Keep a record: in the place of one of the same start-up, else at the end; what was done.
+
+    One that measured the KV cache is not given up for one that did not.
+    """
     from dataclasses import replace  # noqa: PLC0415
 
     from llmtune.calc.calibration import matches  # noqa: PLC0415
@@ -161,19 +166,24 @@ def _store(record: Record, calibration: Path | None, *, named: bool) -> str:
     from llmtune.writers.calibration_file import change_records  # noqa: PLC0415
 
     path = file_to_change(calibration)
-    stored = record
+    done = ""
 
     def add(old: tuple[Record, ...]) -> list[Record]:
-        nonlocal stored
-        others = [one for one in old if not matches(one.identity, record.identity)]
-        kept = [one for one in others if not named or one.name != record.name]
+        nonlocal done
+        same = [one for one in old if matches(one.identity, record.identity)]
+        fuller = [one.name for one in same if one.figures.kv_cache is not None]
+        if record.figures.kv_cache is None and fuller:
+            done = f"not stored: '{fuller[-1]}' of the same start-up measured the KV cache as well"
+            return list(old)
+        kept = [one for one in old if one not in same and not (named and one.name == record.name)]
         taken = {one.name for one in kept}
         number = next(number for number in range(1, len(taken) + 2) if _numbered(record.name, number) not in taken)
         stored = replace(record, name=_numbered(record.name, number))
+        done = f"stored as '{stored.name}' in {path}"
         return [*kept, stored]
 
     change_records(path, add)
-    return f"stored as '{stored.name}' in {path}"
+    return done
 
 
 def _numbered(name: str, number: int) -> str:

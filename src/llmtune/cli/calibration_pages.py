@@ -136,7 +136,7 @@ def _cell(value: float | None, row: Comparison, sign: str = "") -> str:
 def _calibrated(result: Measurement) -> int | None:
     """Bytes that the calibrated plan has for the cache."""
     memory = result.calibrated
-    return None if memory is None else (memory.kv_low + memory.kv_high) // 2
+    return None if memory is None else memory.kv_available
 
 
 def _noted(notes: Iterable[str]) -> list[str]:

@@ -47,6 +47,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     from llmtune.cli import judge  # noqa: PLC0415 - the calculation, which --help does not need
     from llmtune.cli.calibrations import load_records  # noqa: PLC0415
+    from llmtune.cli.drafts import attach  # noqa: PLC0415
     from llmtune.cli.hardware import from_options  # noqa: PLC0415
     from llmtune.cli.terminal import deliver  # noqa: PLC0415
 
@@ -67,7 +68,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         compute_capability=compute_capability,
     )
     model = judge.load_model(reading.deployment.model, offline=offline, assume_architecture=assume_architecture)
-    result = judge.estimate(reading, model, hardware, engine, notes, records=records)
+    model, said = attach(model, reading.deployment, offline=offline)
+    result = judge.estimate(reading, model, hardware, engine, (*notes, *said), records=records)
     deliver(judge.render_estimate(result, format_, color=color, to_file=output is not None), output)
     raise typer.Exit(0 if result.memory.fits or exit_zero else 1)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from llmtune.spec.calibration import StartupLog
     from llmtune.spec.deployment import Value
-    from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.engine import EngineVersion, Option
 
 # What the config line of every release calls a setting, where there are no arguments (config/vllm.py::__str__).
 CONFIG = {
@@ -71,7 +71,7 @@ def deployment_of(log: StartupLog, engine: EngineVersion) -> Reading:
             "be the default; put the command behind '--' to be exact"
         )
         notices.append(Notice("no-arguments", message))
-    unread = [flag for flag in log.unread if flag in engine.options]
+    unread = [*(flag for flag in log.unread if flag in engine.options), *_illegal(log, engine)]
     if unread:
         message = f"the log prints {', '.join(unread)} in a form that cannot be read; put the command behind '--'"
         notices.append(Notice("unread-arguments", message))
@@ -82,7 +82,7 @@ def _arguments(log: StartupLog, engine: EngineVersion) -> Iterator[Setting]:
     """Arguments that are options of the release and differ from its defaults, secrets left out."""
     for flag, value in log.arguments.items():
         option = engine.options.get(flag)
-        if option is None or flag in {"model", "config"} or is_secret(flag):
+        if option is None or flag in {"model", "config"} or is_secret(flag) or not _is_legal(value, option):
             continue
         if value not in (None, [], option.default):
             yield Setting(flag, value)
@@ -93,13 +93,24 @@ def _config(log: StartupLog, engine: EngineVersion) -> Iterator[Setting]:
     for key, flag in CONFIG.items():
         value = log.config.get(key)
         option = engine.options.get(flag)
-        if value is not None and option is not None and value != option.default:
+        if option is not None and value not in (None, option.default) and _is_legal(value, option):
             seen[flag] = value
     if log.batched_tokens is not None:
         seen["max-num-batched-tokens"] = log.batched_tokens
     if log.utilization is not None:
         seen["gpu-memory-utilization"] = log.utilization
     yield from (Setting(flag, value) for flag, value in seen.items())
+
+
+def _illegal(log: StartupLog, engine: EngineVersion) -> list[str]:
+    """Options whose printed values the release does not have: the log is damaged, or of another build."""
+    known = [(flag, value, engine.options.get(flag)) for flag, value in log.arguments.items()]
+    return [flag for flag, value, option in known if option is not None and not _is_legal(value, option)]
+
+
+def _is_legal(value: Value, option: Option) -> bool:
+    """Whether a word is one of those that an option takes; what is no word is looked at when it is used."""
+    return not option.choices or not isinstance(value, str) or value in option.choices
 
 
 def _model(printed: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.calibration import SLACK, correct_exactly, identify
 from llmtune.calc.comparison import compare, measured_cache
+from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import Site, estimate_memory, fullest_share
 from llmtune.calc.resolve import resolve
 from llmtune.calc.switches import on
@@ -16,6 +17,7 @@ from llmtune.cli import judge
 from llmtune.cli.errors import UserError
 from llmtune.spec.calibration import Figures, Record
 from llmtune.spec.deployment import Setting
+from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from llmtune.calc.memory import Share
     from llmtune.readers import Reading
-    from llmtune.spec.calibration import Comparison, Corrections, StartupLog
+    from llmtune.spec.calibration import Comparison, StartupLog, Worker
     from llmtune.spec.deployment import Deployment, Resolved
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -35,6 +37,7 @@ OTHER_GPU = 0.03  # share by which the total in the log may differ before it is 
 SHARE_DIGITS = 0.006  # V0 prints the utilization with two digits
 REPRODUCES = 0.01  # of the KV cache: what a record must give back
 LONGEST_NAME = 100
+STAGE = re.compile(r"_PP(\d{1,4})(?:_|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,7 @@ def measure(
         UserError: when the log is of another GPU, or of a deployment that is expected to be refused.
 
     """
-    place, worker = _deciding(log)
-    figures = _filled(log, place)
-    _check_gpu(figures, hardware)
+    _check_gpu(log, hardware)
     site, notes = _site(log, reading, model, hardware, engine)
     share = fullest_share(site)
     memory = estimate_memory(site.deployment, site.model, site.resolved, site.hardware, site.engine)
@@ -71,6 +72,8 @@ def measure(
             f"vLLM {engine.release} should have refused this deployment ({why.partition('. ')[0]}); "
             "check --gpu, --vllm-version and the command behind '--'"
         )
+    place, worker = _deciding(log, site)
+    figures = _filled(log, place)
     given = replace(site, resolved=replace(site.resolved, kv_cache_memory=None))
     share = fullest_share(given) or share
     figures = replace(figures, kv_cache=measured_cache(figures.kv_cache, log, share, given))
@@ -81,17 +84,27 @@ def measure(
     return Measurement(site, log, rows, worker, record, calibrated, said)
 
 
-def _deciding(log: StartupLog) -> tuple[int, str]:
-    """The worker that has the least left for the cache, or printed the most where none says."""
+def _deciding(log: StartupLog, site: Site) -> tuple[int, str]:
+    """The worker whose cache holds the fewest blocks, or that printed the most where none says."""
     places = range(len(log.workers))
     least = [place for place in places if log.workers[place].figures.kv_cache is not None]
     if least:
-        place = min(least, key=lambda place: log.workers[place].figures.kv_cache or 0)
+        pool = describe_pool(site.model, site.resolved, gpu=site.hardware.gpu, engine=site.engine)
+        stages = (1,) if isinstance(pool, Failure) else pool.block_bytes
+        place = min(least, key=lambda place: _blocks(log.workers[place], stages))
     elif log.workers:
         place = max(places, key=lambda place: len(_printed(log.workers[place].figures)))
     else:
         return 0, ""
     return place, log.workers[place].name
+
+
+def _blocks(worker: Worker, stages: tuple[int, ...]) -> float:
+    """A worker's cache in blocks of its pipeline stage, where its name says which one that is."""
+    stage = STAGE.search(worker.name)
+    place = int(stage[1]) if stage is not None else 0
+    block = stages[place] if place < len(stages) else stages[-1]
+    return (worker.figures.kv_cache or 0) / (block or 1)
 
 
 def _printed(figures: Figures) -> dict[str, int]:
@@ -113,11 +126,12 @@ def _filled(log: StartupLog, place: int) -> Figures:
     return Figures(**(found | own))
 
 
-def _check_gpu(figures: Figures, hardware: Hardware) -> None:
+def _check_gpu(log: StartupLog, hardware: Hardware) -> None:
     total = hardware.gpu.total_memory
-    if figures.total is not None and abs(figures.total - total) > OTHER_GPU * total:
+    printed = max((worker.figures.total or 0 for worker in log.workers), default=0)
+    if printed and abs(printed - total) > OTHER_GPU * total:
         raise UserError(
-            f"the log's GPU has {figures.total / GIB:.2f} GiB, {hardware.gpu.name} has {total / GIB:.2f} GiB: "
+            f"the log's GPU has {printed / GIB:.2f} GiB, {hardware.gpu.name} has {total / GIB:.2f} GiB: "
             "name the GPU that it ran on with --gpu, or its size with --gpu-memory"
         )
 
@@ -215,13 +229,10 @@ def _record(
         blocks=log.blocks,
         measured=log.measured,
     )
+    corrections = correct_exactly(record, site)
     return record, estimate_memory(
-        site.deployment, site.model, site.resolved, site.hardware, site.engine, corrections=_corrections(record, site)
+        site.deployment, site.model, site.resolved, site.hardware, site.engine, corrections=corrections
     )
-
-
-def _corrections(record: Record, site: Site) -> Corrections | None:
-    return correct_exactly(record, site)
 
 
 def shown_model(model: str) -> str:
@@ -272,6 +283,6 @@ def _about_record(record: Record | None, calibrated: Memory | None, figures: Fig
     if record is None:
         yield "nothing in the log can correct an estimate, so nothing is stored"
     elif calibrated is not None and figures.kv_cache is not None and calibrated.kv is not None:
-        available = (calibrated.kv_low + calibrated.kv_high) // 2
+        available = calibrated.kv_available
         if abs(available - figures.kv_cache) > max(REPRODUCES * abs(figures.kv_cache), SLACK):
             yield f"the calibrated estimate has {available / GIB:.2f} GiB, not what was measured"

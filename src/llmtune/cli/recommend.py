@@ -68,8 +68,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Recommend a vLLM configuration for a model, a GPU and a scenario: one that starts, with a reason per setting."""
     from llmtune.cli import advise, judge  # noqa: PLC0415 - the calculation, which --help does not need
     from llmtune.cli.calibrations import load_records  # noqa: PLC0415
+    from llmtune.cli.drafts import attach  # noqa: PLC0415
     from llmtune.cli.hardware import from_options  # noqa: PLC0415
     from llmtune.cli.terminal import deliver, say  # noqa: PLC0415
+    from llmtune.spec.deployment import Deployment  # noqa: PLC0415
 
     judge.check_choice("--format", format_, advise.FORMATS)
     judge.check_choice("--color", color, ("auto", "always", "never"))
@@ -98,12 +100,13 @@ def command(  # noqa: PLR0913 - one parameter an option
         compute_capability=compute_capability,
     )
     known = judge.load_model(model, offline=offline, assume_architecture=assume_architecture)
+    known, said = attach(known, Deployment(model, pinned), offline=offline)
     records = load_records(calibration, off=no_calibration)
     asked = advise.request(known, hardware, engine, chosen, pinned, records=records)
     asked = replace(asked, risk=risk)
     if prompt_tokens or output_tokens:
         advise.check_lengths(asked)
-    answer = advise.advise(asked, notes)
+    answer = advise.advise(asked, (*notes, *said))
     feasible = answer.recommendation.deployment is not None
     if format_ in {"yaml", "command"}:
         say(advise.spoken(answer))

@@ -30,9 +30,10 @@ GZIP_FORMAT = 16 + zlib.MAX_WBITS
 NEEDLES = tuple(
     word.encode()
     for word in (
-        "GiB", "GB and", "weights took", "not enough GPU", "GPU blocks", "cuda blocks", "KV cache size", "concurrency for", "LLM engine (v", "args: ",
-        "version ", "█", "out of memory", "cache blocks", "max seq len", "V2 Model Runner", "max_num_batched_tokens=",
-        "memory profiling", "Auto-fit", "num_gpu_blocks_override", "warming up",
+        "GiB", "GB and", "weights took", "not enough GPU", "GPU blocks", "cuda blocks", "KV cache size",
+        "concurrency for", "LLM engine (v", "args: ", "version ", "█", "out of memory", "cache blocks", "max seq len",
+        "V2 Model Runner", "max_num_batched_tokens=", "memory profiling", "Auto-fit", "num_gpu_blocks_override",
+        "warming up",
     )
 )  # fmt: skip
 COLOUR = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")

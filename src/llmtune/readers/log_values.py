@@ -11,6 +11,7 @@ entrypoints/openai/api_server.py.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ LONGEST_VALUE = 20_000  # characters
 DEEPEST = 20
 DEEPEST_DATA = 8
 KEY = re.compile(r"""\s*['"]?([A-Za-z_]\w{0,80})['"]?\s*[:=]\s*""")
+ENUM = re.compile(r"<(\w{1,60})\.(\w{1,80}): ([^<>]{1,200})>")
 OUTER = re.compile(r"\s*(?:Namespace\(|\{)")
 
 
@@ -77,18 +79,25 @@ def _items(text: str, *, closed: bool) -> list[tuple[str, bool]]:
 
 
 def _value(text: str) -> tuple[Value, bool]:
-    """A plain value; whether it is one. An enum shows its name and its value: ``<Mode.FULL: 'full'>``."""
-    enum = re.fullmatch(r"<\w{1,80}\.\w{1,80}: (.{1,200})>", text)
-    text = enum[1] if enum else text
+    """A plain value; whether it is one."""
     if re.fullmatch(r"torch\.\w{1,40}", text):
         return text.removeprefix("torch."), True
     if len(text) > LONGEST_VALUE or sum(map(text.count, "([{-+~")) > LONGEST_VALUE // 20:
         return None, False
     try:
-        return _plain(ast.literal_eval(text), 0)
+        return _plain(ast.literal_eval(ENUM.sub(_enum, text)), 0)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        pass
+    try:
+        return _plain(json.loads(text), 0)  # some releases print a part of the config as JSON
+    except (ValueError, RecursionError):
         bare = re.fullmatch(r"[A-Za-z_][\w.-]{0,80}", text)  # the config line prints some words without quotes
         return (text, True) if bare else (None, False)
+
+
+def _enum(found: re.Match[str]) -> str:
+    """An enum as options take it: graph modes by name (``<CUDAGraphMode.FULL: 2>``), the others by value."""
+    return repr(found[2]) if found[1] == "CUDAGraphMode" else found[3]
 
 
 def _plain(value: object, depth: int) -> tuple[Value, bool]:

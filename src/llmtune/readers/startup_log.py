@@ -164,7 +164,7 @@ class _Start:
         return StartupLog(
             release=self.release,
             runner=self.runner,
-            model=model if isinstance(model, str) else None,
+            model=model if isinstance(model, str) and model.isprintable() else None,
             arguments={name.replace("_", "-"): value for name, value in self.arguments.items()},
             config=self.config,
             has_arguments=self.has_arguments,

@@ -92,6 +92,7 @@ class Resolved:
     mamba_cache_dtype: str | None = None
     speculative_tokens: int = 0
     speculative_method: str | None = None
+    shares_draft_head: bool = True  # draft layers with an output head of their own take the model's instead
     max_loras: int = 0
     max_lora_rank: int = 0
     fully_sharded_loras: bool = False

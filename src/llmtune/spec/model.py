@@ -201,11 +201,14 @@ class Model:
 
     ``groups`` are the distinct layers and ``pattern`` names the group of every decoder layer in order. ``embedding``
     stands on the first pipeline stage, ``head`` on the last, ``towers`` (vision, audio) on the first. ``draft`` are
-    the multi-token-prediction layers that only speculative decoding loads. ``encoder_tokens`` come out of the encoder
-    that cross-attention reads, for its largest item; it keeps ``encoder_width`` numbers for each beside its widest
-    block. ``item_tokens`` is what the encoder budget counts for the largest item that start-up encodes (an image, or
-    the video where its size does not hang on the context) and ``item_patches`` what the tower works on for it.
-    ``video_step`` has the tokens and patches of one step of a video that grows with the context, and the most steps.
+    the checkpoint's multi-token-prediction layers, which only the speculative method mtp loads, and ``drafter`` are the
+    layers of a separate draft model (a group without caches holds its embedding and head); both stand on the last
+    stage and list all that the engine's class builds, also what it then shares with the model (``calc/drafts.py``).
+    ``encoder_tokens`` come out of the encoder that cross-attention reads, for its largest item; it keeps
+    ``encoder_width`` numbers for each beside its widest block. ``item_tokens`` is what the encoder budget counts for
+    the largest item that start-up encodes (an image, or the video where its size does not hang on the context) and
+    ``item_patches`` what the tower works on for it. ``video_step`` has the tokens and patches of one step of a video
+    that grows with the context, and the most steps.
     """
 
     id: str
@@ -224,6 +227,8 @@ class Model:
     head: tuple[Module, ...]
     towers: tuple[Module, ...] = ()
     draft: tuple[LayerGroup, ...] = ()
+    draft_prefix: str = "model.layers.{}."  # where quantisation configs find them, by number of the layer
+    drafter: tuple[LayerGroup, ...] = ()
     tied: bool = False
     dtype: str = "bfloat16"
     quantization: str | None = None
@@ -231,6 +236,7 @@ class Model:
     state_dtype: str | None = None
     parameters: int | None = None  # published count
     layer_prefix: str = "model.layers"  # where quantisation configs find the decoder layers
+    rotary_rows: int = 0  # positions of its rotary tables together; 0 where the config does not say
     default_context: int = 0  # what the engine takes unasked; below max_context for LongRoPE and RoBERTa
     yarn_context: int | None = None  # context of releases that multiply by the YaRN factor (until 0.29)
     refusal: str | None = None  # what releases since 0.33 say of a quantisation config that they do not load
@@ -240,6 +246,7 @@ class Model:
     item_tokens: int = 0
     item_patches: int = 0
     video_step: tuple[int, int, int] | None = None
+    patch_values: int = 0  # numbers of one patch as it enters the tower
     unstaged: tuple[str, ...] = ()  # "embedding", "head": parts that the engine builds on every pipeline stage
     notes: tuple[str, ...] = ()
     source: str = ""

@@ -34,7 +34,7 @@ def read(checkpoint: Checkpoint) -> Quantization:
     """Linear layers and experts by their targets; lm_head and embedding when a target names them."""
     config, names = checkpoint.config, checkpoint.names
     targets = _targets(config, names)
-    ignored = [name for entry in config.get("ignore") or () if (name := _rename(str(entry), names)) is not None]
+    ignored = [_rename(str(entry), names) for entry in config.get("ignore") or ()]
 
     def scheme_of(module: str, kind: Kind) -> Scheme | None:
         if is_ignored(module, ignored, names):
@@ -69,15 +69,13 @@ def _targets(config: Mapping[str, Any], names: Names) -> dict[str, Scheme]:
             continue
         scheme = Scheme.read(group, str(config.get("format")))
         for target in listed:
-            renamed = _rename(target, names)
-            if renamed is not None:
-                targets[renamed] = scheme
+            targets[_rename(target, names)] = scheme
     if "Linear" in targets:
         targets.setdefault("RoutedExperts", targets["Linear"])
     return targets
 
 
-def _rename(target: str, names: Names) -> str | None:
+def _rename(target: str, names: Names) -> str:
     """Only module paths are renamed: not patterns, and not class names, which have no dot."""
     return names.rename(target) if "." in target and not target.startswith("re:") else target
 

@@ -29,9 +29,8 @@ def read(checkpoint: Checkpoint) -> Quantization:
     config, names = checkpoint.config, checkpoint.names
     overrides = {}
     for name, settings in (config.get("extra_config") or {}).items():
-        renamed = names.rename(str(name))
-        if renamed is not None and isinstance(settings, dict):
-            overrides[renamed] = settings
+        if isinstance(settings, dict):
+            overrides[names.rename(str(name))] = settings
     blocks = names.rename_all(_listed(config.get("block_name_to_quantize") or config.get("to_quant_block_names")))
 
     def resolve(module: str, kind: Kind) -> Format:

@@ -40,8 +40,6 @@ class _Layers:
         self.below: dict[str, str] = {}
         for name, layer in layers.items():
             renamed = names.rename(name)
-            if renamed is None:
-                continue
             algo = str(layer["quant_algo"]).upper()
             self.algorithms[renamed] = algo
             steps = renamed.split(".")

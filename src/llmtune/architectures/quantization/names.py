@@ -24,31 +24,26 @@ DEFAULT_FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("g
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A model class's renamings (old, new; None drops the name) and fused modules."""
+    """A model class's renamings (old, new; None is a module that the class does not load) and fused modules."""
 
     fused: Mapping[str, Sequence[str]]
     prefixes: Sequence[tuple[str, str | None]] = ()
     substrings: Sequence[tuple[str, str | None]] = ()
     experts: Sequence[str] = ("gate_proj", "up_proj", "down_proj")
 
-    def rename(self, name: str) -> str | None:
-        """The engine's name of a checkpoint's module, None when the engine has no such module."""
+    def rename(self, name: str) -> str:
+        """The engine's name of a checkpoint's module. What the class does not load keeps its name: drafters load it."""
         for old, new in self.substrings:
-            if old in name:
-                if new is None:
-                    return None
+            if new is not None and old in name:
                 name = name.replace(old, new, 1)
         for old, new in self.prefixes:
-            if name.startswith(old):
-                if new is None:
-                    return None
+            if new is not None and name.startswith(old):
                 name = new + name[len(old) :]
         return name
 
     def rename_all(self, names: Iterable[object] | None) -> list[str]:
-        """Every name that the engine has."""
-        renamed = (self.rename(name) for name in names or () if isinstance(name, str))
-        return [name for name in renamed if name is not None]
+        """Every name as the engine has it."""
+        return [self.rename(name) for name in names or () if isinstance(name, str)]
 
     def parts(self, module: str) -> list[str]:
         """The checkpoint's modules that a fused module is made of; the module itself when it is not fused."""
