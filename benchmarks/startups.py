@@ -25,10 +25,11 @@ from llmtune.architectures.config import ConfigError
 from llmtune.architectures.quantize import quantize_online
 from llmtune.calc import activations, cuda_graphs, non_torch
 from llmtune.calc.constant import Constant
-from llmtune.calc.memory import Site, estimate_memory, shares_of
+from llmtune.calc.memory import estimate_memory
 from llmtune.calc.moe_buffers import expert_workspace
 from llmtune.calc.persistent import absorbed_projections, expert_layout, lora_slots, rotary_tables
 from llmtune.calc.resolve import resolve
+from llmtune.calc.shares import Site, shares_of
 from llmtune.calc.stages import stage_layers
 from llmtune.calc.switches import on
 from llmtune.catalog import UnknownName, engines, gpus, models
@@ -39,7 +40,7 @@ from llmtune.spec.hardware import Hardware
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from llmtune.calc.memory import Share
+    from llmtune.calc.shares import Share
     from llmtune.spec.hardware import Gpu
     from llmtune.spec.model import Model
 

@@ -11,9 +11,10 @@ from llmtune.architectures import read_model
 from llmtune.calc.calibration import find_corrections, identify, matches
 from llmtune.calc.comparison import group
 from llmtune.calc.corrections import correct
-from llmtune.calc.memory import Share, Site, estimate_memory, fullest_share
+from llmtune.calc.memory import estimate_memory
 from llmtune.calc.other_settings import other_settings
 from llmtune.calc.resolve import resolve
+from llmtune.calc.shares import Share, Site, fullest_share
 from llmtune.calc.switches import on
 from llmtune.catalog import engines, gpus, models
 from llmtune.spec.calibration import Corrections, Figures, Record

@@ -432,7 +432,9 @@ def test_blocks_override() -> None:
 def test_draft_layers_add_caches() -> None:
     drafted = replace(LLAMA_8B, draft=(LayerGroup((), (FullAttention(8, 128),)),))
     assert plan(drafted, resolved(), gib=20).bytes_per_block == 32 * 65_536
-    assert plan(drafted, resolved(speculative_tokens=1), gib=20).bytes_per_block == 33 * 65_536
+    used = resolved(speculative_tokens=1, speculative_method="mtp")
+    assert plan(drafted, used, gib=20).bytes_per_block == 33 * 65_536
+    assert plan(drafted, replace(used, speculative_method="ngram"), gib=20).bytes_per_block == 32 * 65_536
 
 
 def test_model_without_cache() -> None:

@@ -47,7 +47,7 @@ def _drafts(config: Config) -> tuple[LayerGroup, ...]:
     """Layers that predict further tokens compress nothing; two projections take the place of DeepSeek-V3's one."""
     hidden, vocab, first = config.size("hidden_size"), config.size("vocab_size"), config.layers()
     embedding = (Embedding("embed_tokens", vocab, hidden),)
-    layers = []
+    layers: list[LayerGroup] = []
     for depth in range(first, first + predicted(config)):
         block = _layer(config, depth, 0)
         modules = (

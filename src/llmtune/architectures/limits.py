@@ -91,8 +91,9 @@ def patch_values(config: Mapping[str, Any]) -> int:
     side = vision.get("patch_size")
     channels = vision.get("in_channels", vision.get("in_chans", vision.get("num_channels", 3)))
     frames = vision.get("temporal_patch_size", 1)
-    sizes = (side, channels, frames)
-    return side**2 * channels * frames if all(isinstance(size, int) for size in sizes) else 0
+    if not (isinstance(side, int) and isinstance(channels, int) and isinstance(frames, int)):
+        return 0
+    return side**2 * channels * frames
 
 
 def _unused_positions(text: Mapping[str, Any]) -> int:

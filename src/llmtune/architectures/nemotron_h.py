@@ -47,9 +47,7 @@ def describe(config: Config) -> Model:
             (*attention(heads, name="mixer", bias=config.flag("attention_bias")), norm("norm", hidden)), (full(heads),)
         ),
     }
-    pattern = config.text("hybrid_override_pattern") or "".join(
-        SPELLED.get(str(kind), "?") for kind in config.items("layers_block_type")
-    )
+    pattern = _letters(config, "hybrid_override_pattern", "layers_block_type")
     layers = []
     for depth, letter in enumerate(pattern):
         if letter in kinds:
@@ -79,11 +77,16 @@ def _draft(config: Config, attends: LayerGroup) -> tuple[LayerGroup, ...]:
     modules: list[Module] = [norm("enorm", hidden), norm("hnorm", hidden), norm("final_layernorm", hidden)]
     modules.append(column("layers.0.eh_proj", 2 * hidden, hidden))
     caches: list[Cache] = []
-    for depth, letter in enumerate(config.text("mtp_hybrid_override_pattern")):
+    for depth, letter in enumerate(_letters(config, "mtp_hybrid_override_pattern", "mtp_layers_block_type")):
         block = attends if letter == "*" else LayerGroup((*_moe(config, hidden), norm("norm", hidden)))
         modules += [replace(module, name=f"layers.{depth}.{module.name}") for module in block.modules]
         caches += block.caches
     return (LayerGroup(tuple(modules), tuple(caches)),)
+
+
+def _letters(config: Config, key: str, spelled: str) -> str:
+    """A letter a layer, from a text or from words."""
+    return config.text(key) or "".join(SPELLED.get(str(kind), "?") for kind in config.items(spelled))
 
 
 def _mixer(config: Config, hidden: int) -> Mamba2:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.comparison import group
 from llmtune.calc.cuda_graphs import charges_graphs
-from llmtune.calc.memory import fullest_share
 from llmtune.calc.other_settings import other_settings
+from llmtune.calc.shares import fullest_share
 from llmtune.spec.calibration import Corrections, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llmtune.calc.memory import Share, Site
+    from llmtune.calc.shares import Share, Site
     from llmtune.spec.calibration import Figures, Record
     from llmtune.spec.deployment import Value
     from llmtune.spec.engine import EngineVersion

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
-from llmtune.calc.memory import Site, estimate_memory
+from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import NO_FLOAT16, resolve
+from llmtune.calc.shares import Site
 from llmtune.calc.sharing import highest_share
 from llmtune.calc.switches import on, words
 from llmtune.spec.deployment import Deployment, Setting

@@ -23,7 +23,7 @@ from llmtune.spec.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llmtune.calc.memory import Share, Site
+    from llmtune.calc.shares import Share, Site
     from llmtune.spec.calibration import Figures, StartupLog
     from llmtune.spec.memory import Memory
 

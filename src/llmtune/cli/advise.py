@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.calc.candidates import Request
-from llmtune.calc.memory import Site
 from llmtune.calc.search import recommend
+from llmtune.calc.shares import Site
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
 from llmtune.cli.judge import (

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.calc.errors import Refused
-from llmtune.calc.memory import Site, estimate_memory
+from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import resolve
+from llmtune.calc.shares import Site
 from llmtune.cli.errors import UserError
 from llmtune.cli.loading import load_engine, load_model
 from llmtune.cli.sharing_notes import about_sharing

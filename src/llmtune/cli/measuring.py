@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from llmtune.calc.calibration import SLACK, correct_exactly, identify
 from llmtune.calc.comparison import compare, measured_cache
 from llmtune.calc.kv_pool import describe_pool
-from llmtune.calc.memory import Site, estimate_memory, fullest_share
+from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import resolve
+from llmtune.calc.shares import Site, fullest_share
 from llmtune.calc.switches import on
 from llmtune.catalog import UnknownName
 from llmtune.cli import judge
@@ -23,7 +24,7 @@ from llmtune.spec.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llmtune.calc.memory import Share
+    from llmtune.calc.shares import Share
     from llmtune.readers import Reading
     from llmtune.spec.calibration import Comparison, StartupLog, Worker
     from llmtune.spec.deployment import Deployment, Resolved

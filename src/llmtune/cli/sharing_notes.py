@@ -13,7 +13,7 @@ from llmtune.calc.switches import word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from llmtune.calc.memory import Site
+    from llmtune.calc.shares import Site
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Gpu, Hardware
     from llmtune.spec.memory import Memory
