@@ -78,7 +78,7 @@ def test_the_check_of_the_releases_that_have_it(release: str) -> None:
     assert failure(memory).kind == "free_memory"
     device = " cuda:0" if release in {"0.14.0", "0.20.0", "0.33.0"} else ""
     assert failure(memory).engine_message == (
-        f"Free memory on device{device} (59.7/79.19 GiB) on startup is less than desired GPU memory utilization "
+        f"Free memory on device{device} (59.78/79.19 GiB) on startup is less than desired GPU memory utilization "
         f"(0.9, 71.27 GiB). {ADVICE}"
     )
     assert parts_sum(memory)

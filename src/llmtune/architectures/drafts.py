@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from llmtune.architectures.config import MOST_LAYERS, ConfigError
 from llmtune.architectures.parts import column, norm, whole
 from llmtune.spec.model import LayerGroup
+from llmtune.spec.record import dataclass
 from llmtune.spec.weights import Embedding
 
 if TYPE_CHECKING:
@@ -33,28 +34,38 @@ def predicted(config: Config, key: str = "num_nextn_predict_layers", *, default:
     return count
 
 
-def layered(
-    config: Config,
-    blocks: Iterable[LayerGroup],
-    *,
-    norms: tuple[str, str] = ("enorm", "hnorm"),
-    project: str = "eh_proj",
-    after: str = "shared_head.norm",
-    head: str = SHARED_HEAD,
-) -> tuple[LayerGroup, ...]:
-    """Layers numbered on from the model's, each with two norms, a 16-bit projection, its block, a norm and a head."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around a draft layer's block: two norms and a projection before it, a norm and a head behind it.
+
+    Empty names are left out. The projection stays in 16 bit where ``fixed``: most classes build it without looking at
+    the quantisation.
+    """
+
+    norms: tuple[str, str] = ("enorm", "hnorm")
+    project: str = "eh_proj"
+    after: str = "shared_head.norm"
+    head: str = SHARED_HEAD
+    fixed: bool = True
+
+
+DEEPSEEK = Frame()
+
+
+def layered(config: Config, blocks: Iterable[LayerGroup], frame: Frame = DEEPSEEK) -> tuple[LayerGroup, ...]:
+    """Layers that each have a frame of their own; the embedding is listed with the first."""
     hidden, vocab = config.size("hidden_size"), config.size("vocab_size")
     layers: list[LayerGroup] = []
     for block in blocks:
         modules: tuple[Module, ...] = (
-            *(norm(name, hidden) for name in norms),
-            whole(project, 2 * hidden, hidden, fixed=True),
+            *(norm(name, hidden) for name in frame.norms),
+            whole(frame.project, 2 * hidden, hidden, fixed=frame.fixed),
             *block.modules,
         )
-        if after:
-            modules = (*modules, norm(after, hidden))
-        if head:
-            modules = (*modules, Embedding(head, vocab, hidden))
+        if frame.after:
+            modules = (*modules, norm(frame.after, hidden))
+        if frame.head:
+            modules = (*modules, Embedding(frame.head, vocab, hidden))
         if not layers:
             modules = (*modules, Embedding("embed_tokens", vocab, hidden))
         layers.append(replace(block, modules=modules))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.drafts import layered, predicted
+from llmtune.architectures.drafts import Frame, layered, predicted
 from llmtune.architectures.parts import attention, decoder, experts, full, layer_norms, mlp, read_heads, router
 from llmtune.spec.model import LayerGroup
 from llmtune.spec.weights import Vector
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Module
 
 ARCHITECTURES = ("Ernie4_5_MoeForCausalLM",)
+FRAME = Frame(("mtp_emb_norm", "mtp_hidden_norm"), "mtp_linear_proj", "", "lm_head")
 
 
 def describe(config: Config) -> Model:
@@ -31,14 +32,7 @@ def describe(config: Config) -> Model:
         for depth in range(config.layers())
     ]
     block = (*attention(heads), *mlp(heads.hidden, config.size("intermediate_size")), *layer_norms(heads.hidden))
-    draft = layered(
-        config,
-        [LayerGroup(block, (full(heads),))] * predicted(config),
-        norms=("mtp_emb_norm", "mtp_hidden_norm"),
-        project="mtp_linear_proj",
-        after="",
-        head="lm_head",
-    )
+    draft = layered(config, [LayerGroup(block, (full(heads),))] * predicted(config), FRAME)
     return decoder(config, heads, layers, tied_default=True, draft=draft)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.drafts import layered, predicted
+from llmtune.architectures.drafts import Frame, layered, predicted
 from llmtune.architectures.parts import (
     BOTH,
     attention,
@@ -42,7 +42,7 @@ def describe(config: Config) -> Model:
     for depth in range(count + predicted(config)):
         feed = mlp(heads.hidden, config.size("intermediate_size")) if depth < dense else _moe(config)
         layers.append(LayerGroup((*common, *feed), (full(heads),)))
-    draft = layered(config, layers[count:], after="final_layernorm")
+    draft = layered(config, layers[count:], Frame(after="final_layernorm"))
     return decoder(config, heads, layers[:count], unstaged=BOTH, draft=draft)
 
 

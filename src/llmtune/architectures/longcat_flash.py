@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.deepseek_v3 import mla
-from llmtune.architectures.drafts import layered
+from llmtune.architectures.drafts import Frame, layered
 from llmtune.architectures.parts import Heads, decoder, layer_norms, mlp, router
 from llmtune.spec.model import Latent, LayerGroup
 from llmtune.spec.weights import Experts, Vector
@@ -34,7 +34,7 @@ def describe(config: Config) -> Model:
     cache = Latent(config.size("kv_lora_rank"), rope, count, nope, heads.values)
     layers = [LayerGroup(modules, (cache, cache))] * config.layers("num_layers", "num_hidden_layers")
     dense = LayerGroup((*mla(config), *mlp(hidden, width), *layer_norms(hidden)), (cache,))
-    draft = layered(config, [dense], after="final_layernorm", head="lm_head")
+    draft = layered(config, [dense], Frame(after="final_layernorm", head="lm_head", fixed=False))
     return decoder(
         config, heads, layers, intermediate=width, draft=draft, draft_prefix=f"model.layers.{2 * len(layers)}."
     )

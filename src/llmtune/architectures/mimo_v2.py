@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.drafts import layered
+from llmtune.architectures.drafts import Frame, layered
 from llmtune.architectures.parts import (
     Heads,
     attention,
@@ -35,7 +35,7 @@ def describe(config: Config) -> Model:
     windows = config.items("hybrid_layer_pattern")
     routed = config.items("moe_layer_freq")
     layers = [_layer(config, slides=bool(windows[i]), routed=bool(routed[i])) for i in range(config.layers())]
-    draft = layered(config, [_draft_block(config)], after="final_layernorm", head="lm_head")
+    draft = layered(config, [_draft_block(config)], Frame(after="final_layernorm", head="lm_head"))
     return decoder(config, _heads(config, ""), layers, draft=draft, draft_prefix="model.mtp.layers.0.")
 
 

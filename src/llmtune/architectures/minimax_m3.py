@@ -1,6 +1,6 @@
 """MiniMax M3: dense first layers, then routed experts and attention to the blocks that an index branch picks.
 
-Source: vLLM 0.33.0 models/minimax_m3/nvidia/model.py, common/vision_tower.py.
+Source: vLLM 0.33.0 models/minimax_m3/nvidia/model.py, nvidia/mtp.py, common/vision_tower.py.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmtune.architectures.drafts import Frame, layered, predicted
 from llmtune.architectures.parts import (
     Heads,
     attention,
@@ -63,7 +64,11 @@ def _describe_text(config: Config) -> Model:
         )
         mixer, caches = _sparse(config, heads) if picks else ((*attention(heads), *head_norms(heads)), (full(heads),))
         layers.append(LayerGroup((*mixer, *feed, *layer_norms(heads.hidden)), caches))
-    return decoder(config, heads, layers)
+    mixer, caches = _sparse(config, heads) if sparse else ((), ())
+    block = LayerGroup((*mixer, *_moe(config, heads.hidden), *layer_norms(heads.hidden)), caches)
+    blocks = [block] * (predicted(config, "num_mtp_modules") if sparse else 0)
+    draft = layered(config, blocks, Frame(after="final_layernorm", head="lm_head", fixed=False))
+    return decoder(config, heads, layers, draft=draft, draft_prefix="model.layers.0.")
 
 
 def _sparse(config: Config, heads: Heads) -> tuple[tuple[Module, ...], tuple[Cache, ...]]:

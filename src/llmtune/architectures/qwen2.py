@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.architectures.drafts import layered, predicted
+from llmtune.architectures.drafts import Frame, layered, predicted
 from llmtune.architectures.parts import attention, decoder, layer_norms, mlp, read_heads, windowed
 from llmtune.spec.model import LayerGroup
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmtune.spec.model import Model
 
 ARCHITECTURES = ("Qwen2ForCausalLM", "MiMoForCausalLM")
+MIMO = Frame(("token_layernorm", "hidden_layernorm"), "input_proj", "final_layernorm", "lm_head")
 
 
 def describe(config: Config) -> Model:
@@ -35,6 +36,4 @@ def describe(config: Config) -> Model:
         layers.append(LayerGroup(modules, (windowed(heads, window if slides else 0),)))
     drafts = predicted(config) if config.text("model_type") == "mimo" else 0
     blocks = [LayerGroup(modules, (windowed(heads, 0),))] * drafts
-    norms = ("token_layernorm", "hidden_layernorm")
-    draft = layered(config, blocks, norms=norms, project="input_proj", after="final_layernorm", head="lm_head")
-    return decoder(config, heads, layers, draft=draft)
+    return decoder(config, heads, layers, draft=layered(config, blocks, MIMO))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.architectures.config import ConfigError
-from llmtune.architectures.drafts import OWN_HEAD, layered, predicted
+from llmtune.architectures.drafts import OWN_HEAD, Frame, layered, predicted
 from llmtune.architectures.parts import (
     Heads,
     attention,
@@ -47,7 +47,7 @@ def describe(config: Config) -> Model:
         block = _layer(config, slides=depth < len(kinds) and kinds[depth] == SLIDING, routed=depth in routed)
         named = tuple(replace(module, name=f"mtp_block.{module.name}") for module in block.modules)
         blocks.append(replace(block, modules=named))
-    return decoder(config, _heads(config), layers, draft=layered(config, blocks, head=OWN_HEAD))
+    return decoder(config, _heads(config), layers, draft=layered(config, blocks, Frame(head=OWN_HEAD)))
 
 
 def _layer(config: Config, *, slides: bool, routed: bool) -> LayerGroup:

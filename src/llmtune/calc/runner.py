@@ -104,7 +104,8 @@ def speculative_tokens(settings: Settings, model: Model) -> int:
 def _method_of_draft(draft: str) -> str:
     """What vLLM reads off the draft model's name (config/speculative.py::SpeculativeConfig.__post_init__)."""
     name = draft.lower()
-    return next((method for method in ("eagle3", "eagle", "medusa") if method in name), "draft_model")
+    methods = ("eagle3", "eagle", "medusa", "dflash", "dspark")
+    return next((method for method in methods if method in name), "draft_model")
 
 
 def _uses_v0(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineVersion) -> bool:

@@ -32,7 +32,7 @@ def refuse_free_memory(resolved: Resolved, hardware: Hardware, engine: EngineVer
     Source: vLLM 0.9.1 and 0.13.0 v1/worker/gpu_worker.py::init_device, 0.14.0 v1/worker/utils.py::request_memory.
 
     Example:
-        An H100 (79.19 GiB) has 78.9 GiB free at best when its worker looks: utilization 0.999 fails.
+        An H100 (79.19 GiB) has 78.97 GiB free at best when its worker looks: utilization 0.999 fails.
 
     """
     if not on(engine, "memory.free_memory_check") or resolved.runner == "v0":

@@ -15,6 +15,7 @@ from llmtune.calc.settings import Settings
 from llmtune.catalog import UnknownName
 from llmtune.cli.errors import UserError
 from llmtune.cli.loading import load_model
+from llmtune.readers.secrets import redact_text
 from llmtune.spec.model import LayerGroup
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 EAGLE = {"eagle": "Eagle", "eagle3": "Eagle3"}  # what the engine puts before the draft's architecture
 WITHOUT = frozenset({"ngram", "ngram_gpu", "suffix", "[ngram]"})  # methods that load nothing
+LONGEST = 120  # characters of a reason
 UNCOUNTED = "its weights and its KV cache are not counted"
 
 
@@ -48,15 +50,19 @@ def attach(
     if not isinstance(named, str):
         return model, ()
     if method not in {STANDALONE, *EAGLE}:
-        return model, (f"draft model {named}: method {method} is not described, so {UNCOUNTED}",)
+        return model, (f"draft model {redact_text(named)}: method {method} is not described, so {UNCOUNTED}",)
     read = load or (lambda name, assumed: load_model(name, offline=offline, assume_architecture=assumed))
+    shown = redact_text(named)
     try:
         draft = read(named, None) if method == STANDALONE else _head(named, EAGLE[method], read)
     except (ConfigError, UnknownName, UserError, OSError, ValueError) as error:
-        return model, (f"draft model {named} could not be read ({str(error)[:120]}), so {UNCOUNTED}",)
+        return model, (f"draft model {shown} could not be read ({redact_text(str(error)[:LONGEST])}), so {UNCOUNTED}",)
     layers = tuple(draft.groups[number] for number in draft.pattern)
     beside = LayerGroup((*draft.embedding, *draft.head))
-    return replace(model, drafter=(*layers, beside)), ()
+    asked = settings.integer("max-model-len") or model.max_context
+    shorter = method == STANDALONE and draft.max_context < asked
+    limit = f"draft model {shown} reads {draft.max_context} tokens; model runner v2 of 0.33 serves no longer ones"
+    return replace(model, drafter=(*layers, beside)), (limit,) if shorter else ()
 
 
 def _head(name: str, prefix: str, read: Load) -> Model:

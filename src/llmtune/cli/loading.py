@@ -75,10 +75,12 @@ def _compare_stored(model: Model, stored: int | None) -> str | None:
     """A warning when the safetensors files hold clearly more or less than the layers describe."""
     if stored is None:
         return None
-    from llmtune.calc.weights import Split, weigh_whole  # noqa: PLC0415 - only with weights at hand
+    from llmtune.calc.weights import Split, module_bytes, weigh_whole  # noqa: PLC0415 - only with weights at hand
 
-    described = weigh_whole(model, Split(1, 1, 1, None))
-    if abs(described - stored) <= MISMATCH * stored:
+    split = Split(1, 1, 1, None)
+    described = weigh_whole(model, split)
+    drafts = sum(module_bytes(module, split) for layer in model.draft for module in layer.modules)
+    if any(abs(size - stored) <= MISMATCH * stored for size in (described, described + drafts)):
         return None
     return (
         f"the safetensors files hold {stored / 2**30:.2f} GiB, the layers of {model.architecture} in config.json "
