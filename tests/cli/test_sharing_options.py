@@ -155,7 +155,7 @@ def test_a_desktop_is_a_word_where_it_changes_the_answer(answer: Callable[..., d
     close = f"{roomy} --gpu-memory-utilization 0.93"
     assert "no screen is taken to hang on this GPU" in said(answer(close))
     assert "no screen" not in said(answer(f"{roomy} --gpu-memory-utilization 0.8"))
-    assert "no screen" not in said(answer(close.replace("--gpu", "--shared-with 300MiB --gpu")))
+    assert "no screen" not in said(answer(close.replace("--gpu rtx", "--shared-with 300MiB --gpu rtx")))
     assert "no screen" not in said(answer(close.replace("rtx-4090", "rtx-6000-ada")))
 
 
