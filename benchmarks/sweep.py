@@ -26,9 +26,8 @@ from zlib import crc32
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.advise import advise, request
 from llmtune.cli.judge import estimate, load_model
-from llmtune.readers import ReadError
-from llmtune.readers import command as command_reader
-from llmtune.readers import vllm_yaml as yaml_reader
+from llmtune.cli.linting import LintOptions, lint_text
+from llmtune.readers import ReadError, read
 from llmtune.spec.hardware import Hardware
 from llmtune.writers import WriteError
 from llmtune.writers import command as command_writer
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from llmtune.spec.deployment import Deployment, Setting
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.model import Model
-    from llmtune.spec.recommendation import Advice
+    from llmtune.spec.recommendation import Advice, Estimate
 
 GPUS = (
     *("t4", "a10g", "l4", "rtx-4090", "rtx-5090", "l40s"),
@@ -139,18 +138,19 @@ def check(answer: Advice) -> Iterator[tuple[str, str]]:
     if len(recommendation.reasons) != len(deployment.settings) or not all(one.text for one in recommendation.reasons):
         yield "setting without a reason", str([setting.flag for setting in deployment.settings])
     yield from _check_options(deployment.settings, engine)
-    for name, write, read in FORMATS:
-        yield from _check_written(answer, deployment, name, write=write, read=read)
+    for name, write, read_back in FORMATS:
+        yield from _check_written(answer, deployment, name, write=write, read_back=read_back)
 
 
 def _read_command(text: str, engine: EngineVersion) -> Reading:
-    return command_reader.read(text, engine)
+    return read(text, engine, kind="shell")
 
 
 def _read_yaml(text: str, engine: EngineVersion) -> Reading:
-    return yaml_reader.read(text, engine)
+    return read(text, engine, kind="vllm-config")
 
 
+KINDS = {"command": "shell", "yaml": "vllm-config"}
 FORMATS: tuple[tuple[str, Callable[[Deployment, EngineVersion], str], Callable[[str, EngineVersion], Reading]], ...] = (
     ("command", command_writer.write, _read_command),
     ("yaml", yaml_writer.write, _read_yaml),
@@ -175,18 +175,19 @@ def _check_written(
     name: str,
     *,
     write: Callable[[Deployment, EngineVersion], str],
-    read: Callable[[str, EngineVersion], Reading],
+    read_back: Callable[[str, EngineVersion], Reading],
 ) -> Iterator[tuple[str, str]]:
     """Whether a file reads back as what was written, and an estimate of it agrees with the recommendation."""
     shown = answer.estimate
     try:
         text = write(deployment, shown.engine)
-        reading = read(text, shown.engine)
+        reading = read_back(text, shown.engine)
     except (WriteError, ReadError) as error:
         yield f"{name}: {type(error).__name__}", str(error)
         return
     for notice in reading.warnings:
         yield f"{name}: the reader warns", str(notice)
+    yield from _check_lint(text, name, shown)
     if (reading.deployment.model, _values(reading.deployment)) != (deployment.model, _values(deployment)):
         yield f"{name}: reads back as something else", text.strip()
         return
@@ -200,6 +201,17 @@ def _check_written(
         yield "parts do not sum to the total", text.strip()
     elif memory.part("unused").bytes < 0:
         yield "more memory planned than there is", f"{memory.part('unused').bytes} bytes: {text.strip()}"
+
+
+def _check_lint(text: str, name: str, shown: Estimate) -> Iterator[tuple[str, str]]:
+    """Whether lint has an error or a warning for what was written."""
+    options = LintOptions(release=shown.engine, hardware=shown.hardware, kind=KINDS[name])
+    checked = lint_text(text, "vllm.yaml" if name == "yaml" else "run.sh", options)
+    for finding in checked.findings if checked is not None else ():
+        if finding.severity != "info":
+            yield f"lint: {finding.severity}[{finding.rule}]", f"{finding.message} ({finding.note}): {text.strip()}"
+    if checked is None or len(checked.servers) != 1:
+        yield "lint: sees no server", text.strip()
 
 
 def _values(deployment: Deployment) -> dict[str, Any]:

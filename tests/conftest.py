@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 MIB = 2**20
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option: write the expected texts of tests/cases anew instead of comparing with them."""
+    parser.addoption("--update-goldens", action="store_true", help="write tests/cases/*/*.expected.txt anew")
+
+
 class FakeNvml(ModuleType):
     """Stands in for ``pynvml``. ``fail`` maps a function, or (function, GPU), to the code it returns."""
 

@@ -61,7 +61,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("command", ["recommend", "estimate", "detect", "list", "show"])
+@pytest.mark.parametrize("command", ["recommend", "estimate", "lint", "explain", "calibrate", "detect", "list", "show"])
 def test_every_option_of_help_stands_in_the_reference(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +119,20 @@ def test_recommendation_fields_are_those_of_real_output(
     real = {path for document in (refusal, example) for path in paths(document)}
     known = documented(example["schema"]) - {"estimate"}
     assert known <= real, "documented, but not there"
+    leaves = {path for path in real if not any(other.startswith((f"{path}.", f"{path}[")) for other in real)}
+    assert leaves <= known, "there, but not documented"
+
+
+def test_lint_fields_are_those_of_real_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.sh").write_text("vllm serve Qwen/Qwen3-8B --config=vllm.yaml\n")
+    (tmp_path / "b.yaml").write_text("a: 1\n")
+    assert run(monkeypatch, "lint", str(tmp_path), "--format", "json") == 1
+    document = json.loads(capsys.readouterr().out)
+    document["findings"].sort(key=lambda found: found["fix"] is None)
+    real, known = set(paths(document)), documented(document["schema"])
+    assert known - real == set(), "documented, but not there"
     leaves = {path for path in real if not any(other.startswith((f"{path}.", f"{path}[")) for other in real)}
     assert leaves <= known, "there, but not documented"
 

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+import docs_rules
 import docs_tables
 import docs_worked_sum
 
@@ -181,6 +182,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/concepts/accuracy.md": lambda: str(_benchmark().page()),
     "src/llmtune/catalog/data/scenarios.json": _prepared_scenarios,
     "docs/reference/cli.md": docs_tables.command_reference,
+    "docs/reference/rules.md": docs_rules.page,
     "docs/reference/scenario.schema.json": _scenario_schema,
     "docs/reference/estimate.example.json": lambda: _document(ESTIMATE),
     "docs/reference/recommendation.example.json": lambda: _document(RECOMMENDATION),

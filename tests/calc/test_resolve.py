@@ -147,9 +147,10 @@ def test_recurrent_models_cache_prefixes_from_0_26(release: str, prefix: bool, m
     assert (resolved.prefix_caching, resolved.mamba_cache_mode) == (prefix, mode)
 
 
-def test_old_gpus_get_float16_and_until_0_10_1_the_old_engine() -> None:
+def test_old_gpus_get_float16_from_0_9_0_on_and_until_0_10_1_the_old_engine() -> None:
     resolved = settle("Qwen/Qwen2.5-7B-Instruct", gpu="t4", release="0.8.5", max_model_len=8192)
-    assert (resolved.dtype, resolved.runner, resolved.max_num_batched_tokens) == ("float16", "v0", 8192)
+    assert (resolved.dtype, resolved.runner, resolved.max_num_batched_tokens) == ("bfloat16", "v0", 8192)
+    assert settle("Qwen/Qwen2.5-7B-Instruct", gpu="t4", release="0.9.0").dtype == "float16"
     assert settle("Qwen/Qwen2.5-7B-Instruct", gpu="t4").runner == "v2"
 
 

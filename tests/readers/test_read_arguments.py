@@ -108,7 +108,7 @@ REFUSED = [
     ("--", "extra-argument"),
     ("--port 1 2", "extra-argument"),
     ("'--port 8000'", "flag-and-value-in-one-item"),
-    ("\u2013tp 2", "unicode-dash"),
+    ("\u2013tp 2", "unicode-dash-or-quote"),
     ("--help", "asks-for-help"),
     ("-h", "asks-for-help"),
 ]

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from llmtune.calc.kv_cache import largest_max_model_len
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.memory import estimate_memory
-from llmtune.calc.resolve import NO_FLOAT16, resolve
+from llmtune.calc.resolve import resolve
+from llmtune.calc.runner import AMPERE
 from llmtune.calc.shares import Site
 from llmtune.calc.sharing import highest_share
 from llmtune.calc.switches import on, words
@@ -136,8 +137,10 @@ def _demanded(request: Request) -> dict[str, Value]:
         values["allow-deprecated-quantization"] = True
     if model.model_type in words(engine, "checkpoint.own_code"):
         values["trust-remote-code"] = True
-    if model.dtype == "float16" and model.architecture in NO_FLOAT16 and on(engine, "validity.float16_unsafe"):
-        values["dtype"] = "bfloat16"
+    capability = request.hardware.gpu.compute_capability
+    old = capability is not None and capability < AMPERE
+    if old and model.dtype == "bfloat16" and not on(engine, "default.dtype_of_gpu"):
+        values["dtype"] = "float16"
     return values
 
 

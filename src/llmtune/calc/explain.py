@@ -18,8 +18,8 @@ NEARLY_ALL = 0.98  # share of free memory from which nobody else is worth a word
 SAMPLING = "override-generation-config"
 PLAIN = {  # settings that have one reason, whatever the numbers
     "allow-deprecated-quantization": "the engine wants it said: a later release will not load this checkpoint's format",
-    "dtype": "the checkpoint says float16, which the engine refuses for this model: its activations overflow",
     "distributed-executor-backend": "one server over several nodes runs on Ray",
+    "dtype": "this GPU has no bfloat16, and the release does not fall back by itself",
     "trust-remote-code": "the checkpoint brings its own Python code, without which it does not load",
 }
 

@@ -28,6 +28,8 @@ from llmtune.calc.validity import check
 from llmtune.calc.weights import weigh
 from llmtune.spec.memory import Failure, KvCache, Memory, Part
 
+SPLIT = "weights-split"  # the check of weights that cannot be split over this many ranks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,7 +64,7 @@ def estimate_memory(
     try:
         weights = weigh(model, resolved, hardware.gpu)
     except Refused as refusal:
-        return _refused(site, Failure(refusal.kind, refusal.engine_message))
+        return _refused(site, Failure(refusal.kind, refusal.engine_message, SPLIT))
     shares = [share_of(site, of_stage) for of_stage in weights]
     available = [share.available for share in shares]
     gpu = hardware.gpu

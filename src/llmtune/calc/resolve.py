@@ -21,7 +21,7 @@ from llmtune.calc.runner import (
     speculative_tokens,
 )
 from llmtune.calc.settings import Settings
-from llmtune.calc.switches import on, ratio, word
+from llmtune.calc.switches import on, ratio, word, words
 from llmtune.spec.deployment import Resolved
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def resolve(deployment: Deployment, model: Model, hardware: Hardware, engine: En
         max_num_batched_tokens=limits.tokens,
         gpu_memory_utilization=ratio(engine, "default.gpu_memory_utilization") if share is None else share,
         dtype=_dtype(settings, model, gpu=gpu, engine=engine),
-        quantization=settings.text("quantization") or model.quantization,
+        quantization=_quantization(settings, model, engine),
         chunked_prefill=chunked,
         runner=runner,
         origins={
@@ -191,11 +191,20 @@ def _dtype(settings: Settings, model: Model, *, gpu: Gpu, engine: EngineVersion)
     preferred = "float16" if old else "bfloat16"
     if old and model.architecture in NO_FLOAT16:
         preferred = "float32"
+    if model.dtype == "float16" and model.architecture in NO_FLOAT16 and on(engine, "validity.float16_unsafe"):
+        return preferred  # config/model.py::_resolve_auto_dtype leaves float16 out for these models
+    falls_back = old and on(engine, "default.dtype_of_gpu")
     if model.dtype == "float32":
-        return preferred if old else word(engine, "default.float32_becomes")
-    if model.dtype == "bfloat16" and old:
+        return preferred if falls_back else word(engine, "default.float32_becomes")
+    if model.dtype == "bfloat16" and falls_back:
         return preferred
     return model.dtype
+
+
+def _quantization(settings: Settings, model: Model, engine: EngineVersion) -> str | None:
+    """The method asked for, unless the checkpoint is of a kind that decides by itself."""
+    stored = model.quantization
+    return stored if stored in words(engine, "quantization.overrides") else settings.text("quantization") or stored
 
 
 def _kv_dtype(settings: Settings, model: Model) -> tuple[str, str]:

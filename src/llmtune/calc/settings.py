@@ -28,7 +28,11 @@ class Settings:
 
     def raw(self, *flags: str) -> Value:
         """The value of the first of several names of an option."""
-        return next((self._values[flag] for flag in flags if self._values.get(flag) is not None), None)
+        for flag in flags:
+            value = self._values.get(flag)
+            if value is not None:
+                return value
+        return None
 
     def integer(self, *flags: str) -> int | None:
         """A whole number."""

@@ -19,6 +19,8 @@ from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llmtune.spec.deployment import Deployment, Resolved
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
@@ -49,17 +51,27 @@ def check(
 
     """
     claim = Claim(Settings(deployment), model, resolved, hardware, engine)
+    return next(failures(claim), None)
+
+
+def failures(claim: Claim, *, any_gpu: bool = False) -> Iterator[Failure]:
+    """Every hard rule that a deployment breaks, in the engine's order, each with its name as ``check``.
+
+    ``any_gpu`` leaves out the rules whose limits follow from the class of the GPU: for a claim about hardware that
+    nobody named.
+    """
     for kind, rules in (
         ("invalid", (*MODEL_RULES, *CACHE_RULES)),
         ("gpus", (validity_parallel.too_few_gpus,)),
-        ("invalid", (*validity_parallel.RULES, *SCHEDULER_RULES, *ENGINE_RULES)),
+        ("invalid", validity_parallel.RULES),
+        ("invalid", () if any_gpu else SCHEDULER_RULES),
+        ("invalid", ENGINE_RULES),
         ("gpus", (validity_parallel.too_few_replica_gpus,)),
     ):
         for rule in rules:
             message = rule(claim)
             if message is not None:
-                return Failure(kind, message)
-    return None
+                yield Failure(kind, message, rule.__name__.strip("_").replace("_", "-"))
 
 
 # ---------------------------------------------------------------------------------------------------- model
@@ -79,7 +91,12 @@ def _positive_length(claim: Claim) -> str | None:
 
 
 def _allowed_length(claim: Claim) -> str | None:
-    """config/model.py::_get_and_verify_max_len. A limit of 0 means that the model's config names none."""
+    """config/model.py::_get_and_verify_max_len. A limit of 0 means that the model's config names none.
+
+    Settings that override the config move the limit to where nobody has computed it: then nothing is refused.
+    """
+    if claim.settings.has("hf-overrides", "rope-scaling", "rope-theta"):
+        return None
     limit = length_limit(claim.settings, claim.model, claim.engine)
     length = claim.resolved.max_model_len
     if length <= limit or not limit or claim.settings.variable("VLLM_ALLOW_LONG_MAX_MODEL_LEN"):
@@ -251,6 +268,7 @@ SCHEDULER_RULES = (
     _one_token_each,
     _active_within_seqs,
     _threshold_within_length,
+    validity_drafts.adapters_budget,
 )
 ENGINE_RULES = (
     *validity_drafts.RULES,
@@ -258,6 +276,8 @@ ENGINE_RULES = (
     _heads_split,
     *validity_parallel.MODEL_RULES,
     validity_quantization.capable,
+    validity_quantization.described,
+    validity_quantization.computes_in,
     _state_blocks,
     _same_kv_dtype,
     _capture_sizes_agree,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.drafts import MTP
 from llmtune.calc.runner import speculative_method
+from llmtune.calc.switches import on
 
 if TYPE_CHECKING:
     from llmtune.calc.validity import Claim
@@ -48,6 +49,16 @@ def ranks(claim: Claim) -> str | None:
         f"speculative_draft_tensor_parallel_size={asked} cannot be other value than 1 or target model "
         "tensor_parallel_size"
     )
+
+
+def adapters_budget(claim: Claim) -> str | None:
+    """With adapters a step must hold the draft tokens of every request (engine/arg_utils.py::create_engine_config)."""
+    resolved = claim.resolved
+    if not on(claim.engine, "validity.lora_draft_budget") or not (resolved.max_loras and resolved.speculative_method):
+        return None
+    if resolved.max_num_batched_tokens >= resolved.max_num_seqs * (resolved.speculative_tokens + 1):
+        return None
+    return "Consider increasing max_num_batched_tokens or decreasing num_speculative_tokens"
 
 
 RULES = (counts, whole_rounds, ranks)

@@ -121,6 +121,23 @@ def _experts_to_share(claim: Claim) -> str | None:
     return "Number of experts in the model must be greater than 0 when expert parallelism is enabled."
 
 
+def _even_experts(claim: Claim) -> str | None:
+    """EPLB moves experts between ranks that hold equally many (fused_moe/layer.py)."""
+    resolved = claim.resolved
+    if not claim.settings.flag("enable-eplb") or not resolved.expert_parallel:
+        return None
+    redundant = claim.settings.mapping("eplb-config").get("num_redundant_experts")
+    extra = redundant if isinstance(redundant, int) else 0
+    ranks = resolved.tensor_parallel * resolved.data_parallel
+    odd = next((one.count + extra for one in traits.experts(claim.model) if (one.count + extra) % ranks), None)
+    if odd is None:
+        return None
+    return (
+        f"EPLB currently only supports even distribution of experts across ranks. Got {odd} experts and {ranks} EP "
+        "ranks."
+    )
+
+
 def _stages(claim: Claim) -> str | None:
     """Encoder-decoders have no stages (config/model.py::verify_with_parallel_config: SupportsPP)."""
     if claim.resolved.pipeline_parallel == 1 or not traits.is_encoder_decoder(claim.model):
@@ -160,4 +177,4 @@ def _grouped_query_context(claim: Claim) -> str | None:
 
 
 RULES = (_at_least_one, _local_replicas, _external_balancing, _expert_balancing, _context_ranks, _nodes)
-MODEL_RULES = (_experts_to_share, _stages, _grouped_query_context)
+MODEL_RULES = (_experts_to_share, _even_experts, _stages, _grouped_query_context)

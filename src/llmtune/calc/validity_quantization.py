@@ -23,12 +23,15 @@ FAMILIES = (
 )
 SHARED = frozenset({"moe_wna16", "inc"})  # read several kinds of checkpoints
 ANY_CHECKPOINT = frozenset({"humming"})
+HALF_ONLY = {"awq": "auto_awq", "gptq": "auto_gptq"}  # plain methods, and what has replaced each
 WITH_OWN_CONFIG = (FAMILIES[0] | FAMILIES[1]) - {"inc", "moe_wna16"}  # methods whose settings only a checkpoint has
 
 
 def _matches(claim: Claim) -> str | None:
     asked, stored = claim.settings.text("quantization"), claim.model.quantization
     if asked is None or stored is None or asked == stored or asked in ANY_CHECKPOINT:
+        return None
+    if stored in words(claim.engine, "quantization.overrides"):
         return None
     if any(asked in family and stored in family for family in FAMILIES):
         return None
@@ -67,7 +70,8 @@ def _not_deprecated(claim: Claim) -> str | None:
     )
 
 
-def _described(claim: Claim) -> str | None:
+def described(claim: Claim) -> str | None:
+    """Whether there is a checkpoint with the settings of a method that has none of its own."""
     asked = claim.settings.text("quantization")
     if asked not in WITH_OWN_CONFIG or claim.model.quantization is not None:
         return None
@@ -79,14 +83,28 @@ def capable(claim: Claim) -> str | None:
     method, capability = _name_here(claim), claim.hardware.gpu.compute_capability
     least = _least_capability(claim, method)
     if least is None or capability is None:
-        return _described(claim)
+        return None
     current = capability[0] * 10 + capability[1]
-    if current < least:
-        return (
-            f"The quantization method {method} is not supported for the current GPU. Minimum capability: {least}. "
-            f"Current capability: {current}."
-        )
-    return _described(claim)
+    if current >= least:
+        return None
+    return (
+        f"The quantization method {method} is not supported for the current GPU. Minimum capability: {least}. "
+        f"Current capability: {current}."
+    )
+
+
+def computes_in(claim: Claim) -> str | None:
+    """Kernels of plain AWQ and GPTQ compute in float16 only; asked for by name, the faster ones are not taken.
+
+    Source: vLLM 0.16.0 quantization/awq.py, gptq.py (get_supported_act_dtypes), config/vllm.py; no longer so where
+    ``auto_awq`` (0.24) and ``auto_gptq`` (0.22) exist.
+    """
+    asked, dtype = claim.settings.text("quantization"), claim.resolved.dtype
+    if asked not in HALF_ONLY or claim.model.quantization is None or dtype == "float16":
+        return None
+    if HALF_ONLY[asked] in words(claim.engine, "quantization.methods"):
+        return None
+    return f"torch.{dtype} is not supported for quantization method {asked}. Supported dtypes: [torch.float16]"
 
 
 def _least_capability(claim: Claim, method: str | None) -> int | None:

@@ -125,7 +125,7 @@ def _more_free(request: Request) -> Iterator[WayOut]:
         board = replace(hardware, free_memory=total - steps * FREE_STEP)
         return starting(replace(request, hardware=board))
 
-    steps = _last_true(lambda steps: with_taken(steps) is not None, (total - free) // FREE_STEP)
+    steps = last_true(lambda steps: with_taken(steps) is not None, (total - free) // FREE_STEP)
     found = with_taken(steps)
     if found is None:
         return
@@ -188,11 +188,11 @@ def _longest_that_starts(request: Request) -> int | None:
         return starting(replace(request, pinned=(*kept, length))) is not None
 
     most = request.model.max_context // LENGTH_STEP
-    steps = _last_true(starts, most)
+    steps = last_true(starts, most)
     return steps * LENGTH_STEP if steps else None
 
 
-def _last_true(test: Callable[[int], bool], most: int) -> int:
+def last_true(test: Callable[[int], bool], most: int) -> int:
     """The largest number from 1 to ``most`` that passes a test which stops passing once; 0 when none does."""
     if most < 1 or not test(1):
         return 0

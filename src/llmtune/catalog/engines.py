@@ -41,7 +41,7 @@ class Options(Mapping[str, Option]):
 
     def __getitem__(self, flag: str) -> Option:
         if flag not in self._made:
-            self._made[flag] = _option(flag, self._entries[flag])
+            self._made[flag] = _option(flag, self._entries[flag], self._path.stem)
         return self._made[flag]
 
     def __contains__(self, flag: object) -> bool:
@@ -133,6 +133,29 @@ def find(text: str) -> EngineVersion:
     return _version(table, ".".join(map(str, release)), wanted)
 
 
+@lru_cache(maxsize=1024)
+def parts(release: str) -> Release:
+    """The numbers of a release, to compare it by; a bare line (0.27) means its newest release known, as in ``find``.
+
+    >>> parts("v0.8.5.post1") > parts("0.8.5") == parts("0.8.5rc2+g7a1eb8a")
+    True
+
+    Raises:
+        UnknownName: when it is no release.
+
+    """
+    if release.strip().lower() in LATEST:
+        return _parts(newest())
+    match = RELEASE.fullmatch(release.strip().lower())
+    if match is None:
+        raise _unknown(release)
+    line = (int(match[1]), int(match[2]))
+    if match[3] is None:
+        known = [_parts(name) for name in names() if _parts(name)[:2] == line]
+        return known[-1] if known else (*line, 0)
+    return (*line, int(match[3]), *_post(match[4] or ""))
+
+
 def behaviour_of(release: str) -> Mapping[str, object]:
     """The behaviour switches of a release."""
     return _behaviour(_parts(release))
@@ -186,8 +209,8 @@ def _last_of_line(release: Release) -> str:
     return line[-1] if line else max((name for name in names() if _parts(name) <= release), key=_parts)
 
 
-def _option(flag: str, entry: Mapping[str, Any]) -> Option:
-    known = Option.__annotations__.keys() - {"flag", "flag_only", "choices", "aliases", "nargs"}
+def _option(flag: str, entry: Mapping[str, Any], release: str) -> Option:
+    known = Option.__annotations__.keys() - {"flag", "flag_only", "choices", "aliases", "nargs", "keys"}
     nargs = entry.get("nargs")
     return Option(
         flag=flag,
@@ -195,8 +218,15 @@ def _option(flag: str, entry: Mapping[str, Any]) -> Option:
         choices=tuple(str(choice) for choice in entry.get("choices", ())),
         aliases=tuple(entry.get("aliases", ())),
         nargs=None if nargs is None else str(nargs),
+        keys=_keys_of(flag, release) if entry["type"] != "bool" and "choices" not in entry else {},
         **{key: value for key, value in entry.items() if key in known},
     )
+
+
+def _keys_of(flag: str, release: str) -> Mapping[str, tuple[str, ...]]:
+    from llmtune.catalog import json_fields  # noqa: PLC0415 - it imports this module, and few options need it
+
+    return json_fields.keys(flag, release)
 
 
 def _unknown(wanted: str) -> UnknownName:

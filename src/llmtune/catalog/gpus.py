@@ -19,7 +19,7 @@ from llmtune.catalog import UnknownName
 from llmtune.spec.hardware import Gpu
 
 DATA = Path(__file__).parent / "data" / "gpus"
-NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+NAME = re.compile(r"(?!.{80})[a-z0-9]+(?:-[a-z0-9]+)*")  # longer ones are no file names
 # Words that are in product names but tell no two GPUs of the catalogue apart.
 NOISE = frozenset(
     {

@@ -12,7 +12,7 @@ from llmtune.catalog import UnknownName
 from llmtune.spec.hardware import Instance
 
 DATA = Path(__file__).parent / "data" / "instances"
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")  # longer ones are no file names
 PREFIX = re.compile(r"(?:standard[\s_-]+|ml\.)")  # Azure sizes are written with and without it; SageMaker adds ml.
 
 

@@ -87,6 +87,9 @@ def _spelled(model_id: str) -> str:
     short = [name for name in names() if name.casefold().rpartition("/")[2] == wanted]
     if len(short) == 1:
         return short[0]
+    originals = {find(name).base or name for name in short} & set(short)
+    if len(originals) == 1:  # the others are copies of it
+        return originals.pop()
     if short:
         raise UnknownName("model", model_id, {name.casefold(): name for name in short})
     by_spelling = {name.casefold(): name for name in names()}

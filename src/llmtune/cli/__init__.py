@@ -15,7 +15,7 @@ from typing import NoReturn
 import typer
 
 from llmtune import __version__
-from llmtune.cli import calibrate, detect, estimate, listing, recommend, show
+from llmtune.cli import calibrate, detect, estimate, explain, lint, listing, recommend, show
 
 app = typer.Typer(
     name="llmtune",
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.command("recommend")(recommend.command)
 app.command("estimate")(estimate.command)
+app.command("lint")(lint.command)
+app.command("explain", cls=explain.AnyWord)(explain.command)
 app.command("calibrate")(calibrate.command)
 app.command("detect")(detect.command)
 app.command("list")(listing.command)

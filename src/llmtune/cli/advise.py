@@ -114,9 +114,10 @@ def read_pins(wishes: Mapping[str, object], pins: Iterable[str], engine: EngineV
     """
     if not wishes and not pins:
         return ()
-    from llmtune.readers.arguments import Token, parse  # noqa: PLC0415 - only with settings to read
+    from llmtune.readers.arguments import parse  # noqa: PLC0415 - only with settings to read
+    from llmtune.spec.word import Word  # noqa: PLC0415
 
-    tokens = [Token(f"--{flag}={value}") for flag, value in wishes.items()]
+    tokens = [Word(f"--{flag}={value}") for flag, value in wishes.items()]
     for pin in pins:
         flag, equals, value = pin.partition("=")
         name = flag.strip().lstrip("-")
@@ -124,11 +125,11 @@ def read_pins(wishes: Mapping[str, object], pins: Iterable[str], engine: EngineV
             raise UserError(f"--set takes FLAG=VALUE, for example --set max-num-seqs=64, not '{pin}'")
         switch = not equals or value.strip().lower() == "true"
         if switch:
-            tokens.append(Token(f"--{name}"))
+            tokens.append(Word(f"--{name}"))
         elif value.strip().lower() == "false":
-            tokens.append(Token(f"--no-{name}"))
+            tokens.append(Word(f"--no-{name}"))
         else:
-            tokens += [Token(f"--{name}"), Token(value)]
+            tokens += [Word(f"--{name}"), Word(value)]
     settings = parse(tokens, engine, positionals=0).settings
     automatic = [setting for setting in settings if setting.value == -1 and engine.options[setting.flag].auto]
     check_sizes([setting for setting in settings if setting not in automatic], SIZES)

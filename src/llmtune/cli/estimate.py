@@ -78,10 +78,13 @@ def read_words(words: list[str], engine: EngineVersion) -> Reading:
     """A config file, or a command given word by word."""
     from llmtune.cli.errors import UserError  # noqa: PLC0415
     from llmtune.readers import read  # noqa: PLC0415
-    from llmtune.readers.command import read_argv, recognises  # noqa: PLC0415
+    from llmtune.readers.kinds.command import read_argv, recognises  # noqa: PLC0415
+    from llmtune.readers.source import Source  # noqa: PLC0415
 
     if not any(word.strip() for word in words):
         raise UserError("nothing to estimate; name a vLLM YAML config, or put '-- vllm serve MODEL ...' at the end")
     if len(words) == 1 and not words[0].startswith("-"):
-        return read(words[0] if recognises(words[0], "") else Path(words[0]), engine)  # a command quoted as a whole
+        return read(
+            words[0] if recognises(Source(words[0], "")) else Path(words[0]), engine
+        )  # a command quoted as a whole
     return read_argv(words, engine)

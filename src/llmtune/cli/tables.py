@@ -73,6 +73,15 @@ def _version_rows() -> list[dict[str, Any]]:
     return [{"release": name, "options": len(engines.find(name).options)} for name in engines.names()]
 
 
+def _rule_rows() -> list[dict[str, Any]]:
+    from llmtune.rules import rules  # noqa: PLC0415 - a hundred modules
+
+    return [
+        {"name": rule.name, "severity": rule.severity, "confidence": rule.confidence, "what": rule.title}
+        for rule in rules().values()
+    ]
+
+
 def _gpu(name: str) -> dict[str, Any]:
     gpu = gpus.find(name)
     known = asdict(gpu)
@@ -144,6 +153,7 @@ ROWS = {
     "models": _model_rows,
     "scenarios": _scenario_rows,
     "versions": _version_rows,
+    "rules": _rule_rows,
 }
 FACTS = {"gpu": _gpu, "instance": _instance, "scenario": _scenario, "version": _version}
 

@@ -1,22 +1,33 @@
 """Files and command lines to deployments: one module per kind of file.
 
-A module that reads a kind of file has ``recognises(text, name)`` and ``read(text, engine, file=...)``; ``read`` here
-finds the one that knows a text. What a reader finds worth saying without refusing comes back as notices.
+A module that reads a kind of file has ``KIND``, ``recognises(source)`` and ``read_document(source)``: it finds servers,
+their words and what stands around them, and knows no release. ``server.read_server`` makes a deployment of a server for
+a release.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmtune.spec.finding import Notice, place
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from llmtune.spec.deployment import Deployment, Span
+    from llmtune.spec.deployment import Deployment
     from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.finding import Fix
+    from llmtune.spec.server import Document, Server
+    from llmtune.spec.span import Span
+    from llmtune.spec.word import Word
 
+__all__ = ["Notice", "ReadError", "Reading", "place", "raise_problems", "read", "read_document", "read_text"]
+
+REFUSED = frozenset({"broken-continuation", "open-quote", "demo-server-module", "entrypoint-repeated"})
+USE = re.compile(r"""(?:\b(VLLM_\w+)["']?[=:]\s*["']?)?(?:\$[{(]?|%|environ\S{0,6}["'])(VLLM_\w+)""")
 LARGEST = 1 << 20  # bytes; the largest public deployment file seen has 40 KB
 
 
@@ -28,63 +39,156 @@ class ReadError(ValueError):
         name: the mistake in kebab-case, as a lint rule would be called (``unknown-flag``).
         span: where it stands.
 
-    ``others`` are further mistakes found in the same text.
+    ``others`` are further mistakes found in the same text. ``fix`` mends it; ``flag`` is the flag as written that it
+    is about, and ``words`` are that flag with what follows it. ``late``: the parser takes it, and the engine refuses it
+    later, so that it is an answer and no mistake in the input.
     """
 
-    def __init__(self, message: str, *, name: str, span: Span | None = None) -> None:
+    def __init__(
+        self, message: str, *, name: str, span: Span | None = None, fix: Fix | None = None, flag: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.name = name
         self.span = span
+        self.fix = fix
+        self.flag = flag
+        self.words: tuple[Word, ...] = ()
+        self.late = False
         self.others: tuple[ReadError, ...] = ()
 
     def __str__(self) -> str:
         """The line with its place in front."""
         return f"{place(self.span)}{self.message}"
 
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A warning of a reader: the engine accepts this, but it does not do what it seems to."""
-
-    name: str
-    message: str
-    span: Span | None = None
-
-    def __str__(self) -> str:
-        """The line with its place in front."""
-        return f"{place(self.span)}{self.message}"
+    def notice(self) -> Notice:
+        """The mistake as something to be reported instead of raised."""
+        return Notice(self.name, self.message, self.span, self.fix, self.flag, self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a reader made of a text."""
+    """What a server is for a release.
+
+    ``problems`` are what its parser refuses, ``warnings`` what it accepts without doing what is meant. ``open_ended``:
+    a variable or a file that is not here may hold further settings.
+    """
 
     deployment: Deployment
     warnings: tuple[Notice, ...] = ()
+    problems: tuple[ReadError, ...] = ()
+    model_word: Word | None = None
+    open_ended: bool = False
 
 
-def place(span: Span | None) -> str:
-    """A span as the front of a message: ``vllm.yaml:3:1: ``."""
-    return f"{span.file}:{span.line}:{span.column}: " if span else ""
+def read(
+    source: Path | str,
+    engine: EngineVersion,
+    *,
+    file: str = "",
+    directory: Path | None = None,
+    kind: str | None = None,
+) -> Reading:
+    """The one server in a file (a ``Path``) or a text (a ``str``: a command line, a config) of any kind that is known.
 
-
-def read(source: Path | str, engine: EngineVersion) -> Reading:
-    """Read a file (a ``Path``) or a text (a ``str``: a command line, a config) of any kind that is known.
+    ``kind`` names the reader where the text alone does not tell.
 
     Raises:
-        ReadError: when no reader knows the text, or the one that does refuses it.
+        ReadError: when no reader knows the text, it has not exactly one server, or the engine refuses what it says.
 
     """
-    name = str(source) if isinstance(source, Path) else ""
+    from llmtune.readers.server import read_server  # noqa: PLC0415 - it imports this module
+
+    name = str(source) if isinstance(source, Path) else file
     text = read_text(source) if isinstance(source, Path) else source
-    for reader in _readers():
-        if reader.recognises(text, name):
-            reading: Reading = reader.read(text, engine, file=name or "<text>")
-            return reading
-    what = name or "the text"
-    message = f"{what} is no vLLM configuration that is known; give a 'vllm serve' command or a --config YAML file"
-    raise ReadError(message, name="unknown-kind-of-file")
+    document = read_document(text, name, kind) or _plain_config(text, name)
+    if document is None:
+        message = (
+            f"{name or 'the text'} is no vLLM configuration that is known; "
+            "give a 'vllm serve' command or a --config YAML file"
+        )
+        raise ReadError(message, name="unknown-kind-of-file")
+    if len(document.servers) > 1:
+        message = "a second server; give one file or text for each server"
+        raise ReadError(message, name="several-servers", span=document.servers[1].span)
+    if not document.servers:
+        message = f"{name or 'the text'} starts no vLLM server; write a 'vllm serve' command"
+        raise ReadError(message, name="no-server-command")
+    refuse(document.servers[0])
+    reading = read_server(document.servers[0], engine, directory=directory)
+    return raise_problems(replace(reading, warnings=(*document.notices, *reading.warnings)))
+
+
+def _plain_config(text: str, name: str) -> Document | None:
+    """A ``--config`` file without a key that only vLLM has: whoever names it says what it is."""
+    from llmtune.readers.kinds import vllm_yaml  # noqa: PLC0415 - it imports this module
+    from llmtune.readers.source import Source  # noqa: PLC0415
+
+    try:
+        return vllm_yaml.read_document(Source(text, name or "<text>"))
+    except ReadError:
+        if name.endswith((".yaml", ".yml")):
+            raise
+        return None
+
+
+def refuse(server: Server) -> None:
+    """Refuse a command that a shell or a container takes apart in another way than was meant.
+
+    Raises:
+        ReadError: for the first such mistake.
+
+    """
+    for notice in server.notices:
+        if notice.name in REFUSED:
+            raise ReadError(notice.message, name=notice.name, span=notice.span, fix=notice.fix)
+
+
+def raise_problems(reading: Reading) -> Reading:
+    """A reading that the engine accepts.
+
+    Raises:
+        ReadError: for the first thing it refuses; ``others`` holds the rest.
+
+    """
+    from llmtune.readers.arguments import raise_all  # noqa: PLC0415 - it imports this module
+
+    raise_all(reading.problems)
+    return reading
+
+
+def read_document(text: str, name: str, kind: str | None = None) -> Document | None:
+    """What a text holds, read by the first reader that recognises it; None when none does.
+
+    A reader is a module with ``KIND``, ``recognises(source) -> bool`` and ``read_document(source) -> Document``;
+    ``kind`` names one. ``ORDER`` (default 50) says which is asked first: precise ones have low numbers.
+
+    Raises:
+        ReadError: when the text cannot be read as what it is.
+
+    """
+    from llmtune.readers.source import Source  # noqa: PLC0415 - it is small, but only files need it
+
+    source = Source(text, name or "<text>")
+    for reader in readers():
+        if kind == reader.KIND or (kind is None and reader.recognises(source)):
+            try:
+                found: Document = reader.read_document(source)
+            except RecursionError as error:  # aliases within aliases: each of them is shallow
+                raise ReadError("nested too deeply for a deployment file", name="invalid-yaml") from error
+            return replace(found, uses=found.uses | used_variables(text))
+    return None
+
+
+def used_variables(text: str) -> frozenset[str]:
+    """The variables of vLLM's prefix that a text reads, except to hand them on under their own name.
+
+    >>> sorted(used_variables("VLLM_A=${VLLM_A:-1} vllm serve $VLLM_B --port $(VLLM_C)"))
+    ['VLLM_B', 'VLLM_C']
+    """
+    if "VLLM_" not in text:
+        return frozenset()
+    return frozenset(name for own, name in USE.findall(text) if own != name)
 
 
 def read_text(path: Path) -> str:
@@ -94,6 +198,8 @@ def read_text(path: Path) -> str:
         ReadError: when there is no such file, or it is a directory, too large or not UTF-8 text.
 
     """
+    if "\0" in str(path):
+        raise ReadError("a path that holds a zero character; correct it", name="unreadable-file")
     try:
         if path.is_dir():
             raise ReadError(f"{path} is a directory; name a file in it", name="unreadable-file")
@@ -124,11 +230,13 @@ def decode(data: bytes, name: str) -> str:
     return text
 
 
-def _readers() -> Iterator[Any]:
+@lru_cache(maxsize=1)
+def readers() -> tuple[Any, ...]:
+    """Every reader of deployment files, in the order in which they are asked."""
     from importlib import import_module  # noqa: PLC0415 - modules of this package import this one
     from pkgutil import iter_modules  # noqa: PLC0415
 
-    for module in sorted(module.name for module in iter_modules(__path__)):
-        reader = import_module(f"{__name__}.{module}")
-        if hasattr(reader, "recognises"):
-            yield reader
+    from llmtune.readers import kinds  # noqa: PLC0415
+
+    found = [import_module(f"{kinds.__name__}.{module.name}") for module in iter_modules(kinds.__path__)]
+    return tuple(sorted(found, key=lambda module: (getattr(module, "ORDER", 50), module.__name__)))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MASK = "***"
 FLAGS = frozenset({"api-key", "hf-token", "ssl-keyfile-password"})
-# Whole words, so that tokenizer, max_num_batched_tokens and key_cache are no secrets.
+# Whole words, so that tokenizer, max_num_batched_tokens (or -token, cut short) and key_cache are no secrets.
 SECRET_KEY = re.compile(
     r"(^|[_.-])(api[_-]?key|(secret|access|private|account|encryption|auth)[_-]?key|secret|passw(or)?d|passphrase"
     r"|credentials?|authorization|(hf|hub|auth|access|api|bearer|session|secret|refresh|id)[_-]?token)$",
@@ -25,12 +25,23 @@ SECRET_KEY = re.compile(
 )
 SECRET_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|PAT|CREDENTIALS?)$", re.IGNORECASE)
 USER_INFO = re.compile(r"(?<=://)([^\s/?#@:]*):[^\s/?#]*@")
+SAID = re.compile(
+    r"""((?:--(?:api[-_]key|hf[-_]token|ssl[-_]keyfile[-_]password)[ =]+
+       |(?:key|(?<!batched[-_])token|secret|passw(?:or)?d|passphrase|credentials?)["']?\s*[:=]\s*|bearer\s+)["']?)
+       (?![$<{\s"']|[-+?]?\})([^\s"',]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 KNOWN_TOKEN = re.compile(r"\b(hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16})\b")
 
 
 def is_secret(flag: str) -> bool:
     """Whether the value of a flag is a secret, whatever it is."""
     return flag in FLAGS or bool(SECRET_KEY.search(flag))
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether the value of an environment variable is a secret."""
+    return bool(SECRET_VARIABLE.search(name))
 
 
 def redact(settings: Iterable[Setting]) -> tuple[Setting, ...]:
@@ -80,3 +91,12 @@ def redact_text(text: str) -> str:
     'redis://me:***@host/0'
     """
     return KNOWN_TOKEN.sub(MASK, USER_INFO.sub(rf"\1:{MASK}@", text))
+
+
+def redact_line(text: str) -> str:
+    """A line of a file as a report may show it: what stands behind a key's or token's name is masked, too.
+
+    >>> redact_line("  - --api-key=hunter2 --port 8000")
+    '  - --api-key=*** --port 8000'
+    """
+    return SAID.sub(rf"\1{MASK}", redact_text(text))

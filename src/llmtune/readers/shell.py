@@ -1,126 +1,84 @@
-"""Shell text to words that know where they stand.
+"""Shell texts: every simple command of a script in its order, with its words and the variables it is given.
 
-``shlex`` splits the same way but forgets places and joins no continued lines. What is read here: quotes, escapes,
-continued lines, comments, ``;``, ``&&``, ``|`` and line ends between commands, redirections (dropped). Nothing is
-expanded: ``$PORT`` stays as it is.
+tree-sitter-bash knows the grammar (where commands start, what is conditional, what a here-document is);
+``shell_words`` finds the words of a command and ``expansions`` writes out what variables hold. Nothing is executed:
+whatever a command prints or the caller passes is a hole (``spec.word``). Walking is iterative and bounded.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import field
+from typing import TYPE_CHECKING, overload
 
 from llmtune.readers import ReadError
-from llmtune.readers.arguments import Token
-from llmtune.spec.deployment import Span
+from llmtune.readers.source import Excerpt
 from llmtune.spec.record import dataclass
 
-PIECE = re.compile(
-    r"""(?P<join>\\\r?\n)
-    | (?P<broken>\\[ \t]+\r?\n)
-    | (?P<escape>\\[\s\S])
-    | '(?P<single>[^']*)'
-    | "(?P<double>(?:[^"\\]|\\[\s\S])*)"
-    | (?P<expansion>\$\((?:[^()]|\([^()]*\))*\)|\$\{[^}\n]*\}|`[^`]*`)
-    | (?P<redirect>[<>][<>&|]*)
-    | (?P<end>[\n;&|()]+)
-    | (?P<blank>[ \t\r]+)
-    | (?P<open>['"\\])
-    | (?P<hash>\#)
-    | (?P<plain>[^\s'"\\<>;&|()$`#]+|[$`])
-    """,
-    re.VERBOSE,
-)
-ANY = re.compile(r"(?P<plain>[\s\S])")  # blanks that are none to a shell: part of the word
-IN_DOUBLE = re.compile(r'\\(?:\r?\n|([$`"\\]))')
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llmtune.readers.shell_values import Field
+    from llmtune.spec.finding import Notice
+    from llmtune.spec.server import Variable
+    from llmtune.spec.span import Span
+    from llmtune.spec.word import Word
+
+LONGEST = 1 << 17  # characters; the largest of 140 public files has 30,000
 
 
-@dataclass(slots=True)
-class _Scanner:
-    text: str
-    file: str
-    commands: list[list[Token]] = field(default_factory=lambda: [[]])
-    word: list[str] | None = None  # pieces of the word that is open
-    start: int = 0
-    skip: bool = False  # the next word is the target of a redirection
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A simple command: its words, and the variables that it is given (exported before, or assigned in front of it).
 
-    def __post_init__(self) -> None:
-        self.lines = [0, *(match.end() for match in re.finditer("\n", self.text))]
-
-    lines: list[int] = field(init=False, default_factory=list)
-
-    def span(self, start: int, end: int) -> Span:
-        line, last = bisect_right(self.lines, start), bisect_right(self.lines, end)
-        return Span(self.file, line, start - self.lines[line - 1] + 1, last, end - self.lines[last - 1] + 1)
-
-    def close(self, end: int) -> None:
-        """End the open word."""
-        if self.word is not None and not self.skip:
-            self.commands[-1].append(Token("".join(self.word), self.span(self.start, end)))
-        self.skip = self.skip and self.word is None
-        self.word = None
-
-    def add(self, piece: str, start: int) -> None:
-        if self.word is None:
-            self.word, self.start = [], start
-        self.word.append(piece)
-
-
-def commands(text: str, file: str) -> list[list[Token]]:
-    """The commands of a shell text, each as its words.
-
-    Raises:
-        ReadError: for an open quote or a backslash with blanks behind it at the end of a line.
-
+    ``texts[i]`` is word ``i`` as a text with the place of every character, for words that are scripts themselves.
     """
-    scanner = _Scanner(text, file)
-    at = 0
-    while at < len(text):
-        match = PIECE.match(text, at) or ANY.match(text, at)
-        at = _take(scanner, match) if match else len(text)
-    scanner.close(at)
-    return [words for words in scanner.commands if words]
+
+    words: tuple[Word, ...]
+    variables: tuple[Variable, ...] = ()
+    span: Span | None = None
+    texts: Sequence[Excerpt] = field(default=(), repr=False)
+    notices: tuple[Notice, ...] = ()
 
 
-def _take(scanner: _Scanner, match: re.Match[str]) -> int:
-    """Do what one piece of text says; return where the next begins."""
-    kind, piece, start, end = str(match.lastgroup), match.group(), match.start(), match.end()
-    match kind:
-        case "join":
-            pass
-        case "broken" | "open":
-            raise _refused(piece, scanner.span(start, end))
-        case "hash" if scanner.word is None:
-            after = scanner.text.find("\n", start)
-            return after if after >= 0 else len(scanner.text)
-        case "redirect" | "end" | "blank":
-            _separate(scanner, kind, start)
-        case _:
-            scanner.add(_unquoted(match, kind), start)
-    return end
+def commands(excerpt: Excerpt, variables: Mapping[str, str] | None = None) -> list[Command]:
+    """Every simple command of a shell text. ``variables`` are known from outside: an ``env:``, an ``Environment=``."""
+    from llmtune.readers.shell_walk import Walk  # noqa: PLC0415 - it imports this module
+
+    if len(excerpt.text) > LONGEST:
+        message = f"more than {LONGEST} characters of shell; put the command of the server into a file of its own"
+        raise ReadError(message, name="unreadable-file")
+    return Walk(excerpt, variables or {}).run()
 
 
-def _unquoted(match: re.Match[str], kind: str) -> str:
-    if kind == "double":
-        return IN_DOUBLE.sub(r"\1", match["double"])
-    return match[kind][1:] if kind == "escape" else match[kind]
+class Texts(Sequence[Excerpt]):
+    """The words of a command as texts, made when they are asked for: few words are scripts."""
+
+    def __init__(self, excerpt: Excerpt, fields: Sequence[tuple[Field, int]]) -> None:
+        """Take the fields, each with where its word starts."""
+        self.excerpt = excerpt
+        self.fields = fields
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    @overload
+    def __getitem__(self, index: int) -> Excerpt: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Excerpt]: ...
+
+    def __getitem__(self, index: int | slice) -> Excerpt | Sequence[Excerpt]:
+        """One word's text, or those of some words."""
+        if isinstance(index, slice):
+            return Texts(self.excerpt, self.fields[index])
+        return text_of(self.excerpt, *self.fields[index])
 
 
-def _separate(scanner: _Scanner, kind: str, start: int) -> None:
-    if kind == "redirect" and scanner.word is not None and "".join(scanner.word).isdigit():
-        scanner.word = None  # the 2 of 2>file
-    scanner.close(start)
-    if kind == "redirect":
-        scanner.skip = True
-    elif kind == "end":
-        scanner.skip = False
-        scanner.commands.append([])
-
-
-def _refused(piece: str, span: Span) -> ReadError:
-    if len(piece) > 1:
-        message = "the backslash has blanks behind it, so the command ends here; delete them"
-        return ReadError(message, name="broken-continuation", span=span)
-    message = "a backslash ends the text; delete it" if piece == "\\" else f"{piece} is never closed; close the quote"
-    return ReadError(message, name="open-quote", span=span)
+def text_of(excerpt: Excerpt, item: Field, start: int) -> Excerpt:
+    """A field as a text of its own; what is not written in the excerpt stands where the word does."""
+    base, offsets, last = excerpt.offsets, [], start
+    for offset in item.offsets:
+        last = offset if offset >= 0 else last
+        offsets.append(base[last])
+    return Excerpt(excerpt.source, item.text, [*offsets, offsets[-1] + 1 if offsets else base[start]])

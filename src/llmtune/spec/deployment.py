@@ -11,28 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmtune.spec.hardware import Hardware
+    from llmtune.spec.span import Span
+    from llmtune.spec.word import Word
 
 Value = bool | int | float | str | list["Value"] | dict[str, "Value"] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Where something was written: 1-based lines and columns, end exclusive."""
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-@dataclass(frozen=True, slots=True)
 class Setting:
-    """One vLLM setting: flag without dashes in kebab-case (``max-model-len``), value, and where it was written."""
+    """One vLLM setting: flag without dashes in kebab-case (``max-model-len``), value, and where it was written.
+
+    ``words`` are the words that say it, the flag's first. ``known`` is False where a variable hides the value, which
+    is then None.
+    """
 
     flag: str
     value: Value
     span: Span | None = field(default=None, compare=False)
+    words: tuple[Word, ...] = field(default=(), compare=False, repr=False)
+    known: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Deployment:
 
     def has(self, flag: str) -> bool:
         """Whether the flag is set at all."""
-        return any(setting.flag == flag for setting in self.settings)
+        return flag in [setting.flag for setting in self.settings]
 
 
 @dataclass(frozen=True, slots=True)

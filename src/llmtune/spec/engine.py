@@ -18,7 +18,8 @@ class Option:
     ``type`` is bool, int, float, str, json or pairs (``image=4``), of one item where ``nargs`` makes it a list.
     ``negatable`` options have a ``--no-`` form, ``flag_only`` ones take no value; ``human`` ones take "32k", ``json``
     ones JSON or dotted sub-keys, ``auto`` ones the word; ``inverse`` is a second name of the opposite; ``append`` ones
-    may be repeated.
+    may be repeated. ``keys`` are those of a JSON option that refuses others, with the types of their values
+    (``catalog/json_fields.py``).
     """
 
     flag: str
@@ -36,6 +37,7 @@ class Option:
     inverse: str | None = None
     append: bool = False
     auto: bool = False
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,14 @@ class KvCache:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the engine will not start: kind (``weights``, ``kv_cache``, ``invalid`` …) and the engine's own words."""
+    """Why the engine will not start: kind (``weights``, ``kv_cache``, ``invalid`` …) and the engine's own words.
+
+    ``check`` names which of the engine's checks it is (``heads-split``), where one of several refuses.
+    """
 
     kind: str
     engine_message: str
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)

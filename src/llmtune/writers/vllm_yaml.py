@@ -52,6 +52,10 @@ def _entry(setting: Setting, engine: EngineVersion) -> tuple[str, Any]:
     """Key and value as the YAML library is to write them."""
     option = option_of(setting, engine)
     if is_switch(option):
+        if not engine.behaviour.get("parser.config_booleans", True):
+            raise WriteError(
+                f"vLLM {engine.release} reads no switches from a --config file (--{setting.flag}); use a command"
+            )
         return switch(setting, option), True
     values = texts(setting, option)
     if any(looks_like_flag(value) for value in values):

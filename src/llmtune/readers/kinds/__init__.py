@@ -1,0 +1,1 @@
+"""Kinds of deployment files: one module each, found by walking this package."""
