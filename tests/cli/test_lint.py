@@ -260,3 +260,24 @@ def test_no_file_elsewhere_on_this_machine_is_opened(run: Callable[..., Answer],
         code, out, err = run("repository/a.sh", "--fail-on", "error", only=None)
         assert code == 0
         assert "not-a-flag" not in out + err
+
+
+def test_estimate_takes_the_release_of_the_image(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = "image: vllm/vllm-openai:v0.19.0, command: --model Qwen/Qwen3-8B --max-model-len 8192"
+    (tmp_path / "compose.yaml").write_text(f"services:\n  vllm: {{{words}}}\n")
+
+    def release(*words: str) -> tuple[str, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["llmtune", "estimate", "--gpu", "l4", "--format", "json", *words])
+        with pytest.raises(SystemExit):
+            main()
+        document = json.loads(capsys.readouterr().out)
+        return document["engine_version"], document["assumptions"]
+
+    found, said = release(str(tmp_path / "compose.yaml"))
+    assert found == "0.19.0"
+    assert "vLLM 0.19.0 is what the image says" in said
+    assert release("--vllm-version", "0.33.0", str(tmp_path / "compose.yaml"))[0] == "0.33.0"
+    image = "vllm/vllm-openai:v0.19.0"
+    assert release("--", "docker", "run", image, "--model", "Qwen/Qwen3-8B", "--max-model-len", "8192")[0] == "0.19.0"

@@ -161,6 +161,21 @@ def test_arguments_of_a_container(engine: EngineVersion) -> None:
     assert (deployment.model, deployment.value("port"), deployment.environment) == ("m", 1, {"A": "1"})
 
 
+def test_argument_lists_of_programs_that_run_others(engine: EngineVersion) -> None:
+    argv = ["docker", "run", "--gpus", "2", "-eA=1", "vllm/vllm-openai:v0.9.0", "--model", "m", "--port", "1"]
+    deployment = read_argv(argv, engine).deployment
+    assert (deployment.model, deployment.value("port"), deployment.environment) == ("m", 1, {"A": "1"})
+    assert read_argv(["bash", "-c", "vllm serve 'a;b' --port $((1))"], engine).deployment.model == "a;b"
+    assert read_argv(["vllm", "serve", "$X", "--api-key", "a;b|c"], engine).deployment.value("api-key") == ["a;b|c"]
+
+
+def test_a_plain_mapping_is_a_config_file(engine: EngineVersion) -> None:
+    assert read("port: 1\nseed: 2\n", engine).deployment.value("seed") == 2
+    with pytest.raises(ReadError) as caught:
+        read("no command, no mapping", engine)
+    assert caught.value.name == "unknown-kind-of-file"
+
+
 def test_no_argument_list(engine: EngineVersion) -> None:
     with pytest.raises(ReadError, match="no 'vllm serve' command"):
         read_argv(["ls"], engine)

@@ -105,6 +105,11 @@ def make_case(server: Server, document: Document, options: LintOptions) -> Case:
     )
 
 
+def release_of(server: Server) -> tuple[EngineVersion, str]:
+    """The release a server runs, and who says so, where the command line does not."""
+    return find_release(server, _image(server), LintOptions())
+
+
 def find_release(server: Server, image: object, options: LintOptions) -> tuple[EngineVersion, str]:
     """The release a server runs, and who says so: the command line, the file, its image, or nobody."""
     if options.release is not None:

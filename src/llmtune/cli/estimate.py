@@ -10,12 +10,15 @@ import typer
 from llmtune.cli import options as opt  # noqa: TC001 - Typer reads the annotations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmtune.readers import Reading
     from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.server import Server
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(help="A vLLM YAML config, or '-- vllm serve MODEL ...'.", metavar="FILE | -- COMMAND"),
+    typer.Argument(help="A file that starts one server, or '-- vllm serve MODEL ...'.", metavar="FILE | -- COMMAND"),
 ]
 Format = Annotated[str, typer.Option("--format", "-f", help="text or json.")]
 
@@ -43,7 +46,9 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Say what an existing vLLM configuration will do on a GPU: memory, KV cache, whether it starts.
 
-    The configuration is a file for `vllm serve --config`, or any `vllm serve` command behind `--`.
+    The configuration is any file that `llmtune lint` reads with one server in it (a YAML for `vllm serve --config`, a
+    script, a Compose or Kubernetes file), or a command behind `--`. The release comes from --vllm-version, else from
+    the image's tag or a pip pin, else it is the newest known.
     """
     from llmtune.cli import judge  # noqa: PLC0415 - the calculation, which --help does not need
     from llmtune.cli.calibrations import load_records  # noqa: PLC0415
@@ -54,8 +59,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     judge.check_choice("--format", format_, ("text", "json"))
     judge.check_choice("--color", color, ("auto", "always", "never"))
     records = load_records(calibration, off=no_calibration)
-    engine = judge.load_engine(vllm_version)
-    reading = read_words(words or [], engine)
+    told: list[str] = []
+    reading = read_words(words or [], judge.load_engine(vllm_version) if vllm_version else _release_teller(told))
+    engine = judge.load_engine(vllm_version or reading.deployment.engine_version)
     hardware, notes = from_options(
         gpu=gpu,
         gpus=gpus if gpus is not None or instance else judge.gpus_asked_for(reading.deployment, nodes),
@@ -69,12 +75,26 @@ def command(  # noqa: PLR0913 - one parameter an option
     )
     model = judge.load_model(reading.deployment.model, offline=offline, assume_architecture=assume_architecture)
     model, said = attach(model, reading.deployment, offline=offline)
-    result = judge.estimate(reading, model, hardware, engine, (*notes, *said), records=records)
+    result = judge.estimate(reading, model, hardware, engine, (*notes, *said, *told), records=records)
     deliver(judge.render_estimate(result, format_, color=color, to_file=output is not None), output)
     raise typer.Exit(0 if result.memory.fits or exit_zero else 1)
 
 
-def read_words(words: list[str], engine: EngineVersion) -> Reading:
+def _release_teller(told: list[str]) -> Callable[[Server], EngineVersion]:
+    """What tells the release of a server where no option does: the file or its image; it is said in ``told``."""
+
+    def tell(server: Server) -> EngineVersion:
+        from llmtune.cli.cases import release_of  # noqa: PLC0415 - only without --vllm-version
+
+        engine, origin = release_of(server)
+        if origin != "newest":
+            told.append(f"vLLM {engine.release} is what {'the image' if origin == 'image' else 'the file'} says")
+        return engine
+
+    return tell
+
+
+def read_words(words: list[str], engine: EngineVersion | Callable[[Server], EngineVersion]) -> Reading:
     """A config file, or a command given word by word."""
     from llmtune.cli.errors import UserError  # noqa: PLC0415
     from llmtune.readers import read  # noqa: PLC0415

@@ -13,7 +13,7 @@ FORMATS = ("text", "concise", "json", "sarif", "github", "gitlab", "junit", "mar
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(help="Files, directories, patterns, '-' for stdin; default: this directory.", metavar="[PATH]..."),
+    typer.Argument(help="Files, directories, patterns, '-' for stdin; default: this directory.", metavar="PATH"),
 ]
 GpuName = Annotated[str | None, typer.Option("--gpu", help="GPU that the files are for, where they do not say it.")]
 Gpus = Annotated[int | None, typer.Option("--gpus", help="GPUs in each node.")]
@@ -22,7 +22,9 @@ Format = Annotated[str, typer.Option("--format", "-f", help=f"{', '.join(FORMATS
 Names = Annotated[list[str] | None, typer.Option("--select", help="Check only these rules; comma or repeat.")]
 Ignored = Annotated[list[str] | None, typer.Option("--ignore", help="Do not check these rules; comma or repeat.")]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave out files, as .gitignore writes them.")]
-FailOn = Annotated[str | None, typer.Option("--fail-on", help="error, warning or info: exit 1 from here; warning.")]
+FailOn = Annotated[
+    str | None, typer.Option("--fail-on", help="error, warning or info: exit 1 from it on; default warning.")
+]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever is found; 2 stays 2.")]
 DoFix = Annotated[bool, typer.Option("--fix", help="Mend what can be mended safely, in place.")]
 Unsafe = Annotated[bool, typer.Option("--unsafe", help="With --fix or --diff: also what may change behaviour.")]

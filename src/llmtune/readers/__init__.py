@@ -17,6 +17,8 @@ from llmtune.spec.finding import Notice, place
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llmtune.spec.deployment import Deployment
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.finding import Fix
@@ -83,7 +85,7 @@ class Reading:
 
 def read(
     source: Path | str,
-    engine: EngineVersion,
+    engine: EngineVersion | Callable[[Server], EngineVersion],
     *,
     file: str = "",
     directory: Path | None = None,
@@ -91,7 +93,8 @@ def read(
 ) -> Reading:
     """The one server in a file (a ``Path``) or a text (a ``str``: a command line, a config) of any kind that is known.
 
-    ``kind`` names the reader where the text alone does not tell.
+    ``engine`` may be a function that tells the release from the server; ``kind`` names the reader where the text alone
+    does not tell.
 
     Raises:
         ReadError: when no reader knows the text, it has not exactly one server, or the engine refuses what it says.
@@ -114,8 +117,9 @@ def read(
     if not document.servers:
         message = f"{name or 'the text'} starts no vLLM server; write a 'vllm serve' command"
         raise ReadError(message, name="no-server-command")
-    refuse(document.servers[0])
-    reading = read_server(document.servers[0], engine, directory=directory)
+    server = document.servers[0]
+    refuse(server)
+    reading = read_server(server, engine(server) if callable(engine) else engine, directory=directory)
     return raise_problems(replace(reading, warnings=(*document.notices, *reading.warnings)))
 
 

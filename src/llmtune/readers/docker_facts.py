@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llmtune.readers.compose_facts import CDI, DURATION, GPU_DEVICE, HEALTH_PATH, NO_GPUS, POWERS, SIZE, UNITS
 from llmtune.readers.compose_ports import LOOPBACK, MOST, OWN_ADDRESS
 from llmtune.readers.compose_text import fields
+from llmtune.readers.docker_run import NOWHERE
 from llmtune.readers.numbers import counted
 from llmtune.spec.surroundings import UNKNOWN, Fact, Mount, Port, Probe, Surroundings, Unknown
 from llmtune.spec.word import HOLE, is_unknown
@@ -38,10 +39,9 @@ def surroundings_of(run: Run, image: Word, variables: Sequence[Variable]) -> Sur
     ports, exposure = _ports(run)
     if network is not None and network.value == "host":
         exposure = Fact("hostNetwork", network.span)
-    assert image.span is not None
     return Surroundings(
         platform="docker",
-        image=Fact(UNKNOWN if is_unknown(image.text) else image.text, image.span),
+        image=Fact(UNKNOWN if is_unknown(image.text) else image.text, image.span or NOWHERE),
         gpus=count,
         gpu_ids=ids,
         all_gpus=every,

@@ -13,6 +13,7 @@ from llmtune.readers.spelling import cover
 from llmtune.readers.start import in_container, servers_of
 from llmtune.spec.record import dataclass
 from llmtune.spec.server import Variable
+from llmtune.spec.span import Span
 from llmtune.spec.surroundings import Surroundings
 from llmtune.spec.word import HOLE, Word, hole, is_unknown
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from llmtune.readers.source import Excerpt
     from llmtune.readers.start import Site
     from llmtune.spec.server import Server
-    from llmtune.spec.span import Span
 
+NOWHERE = Span("<command>", 1, 1, 1, 1)  # an argument vector has no places
 SWITCHES = frozenset(
     {
         "detach",
@@ -73,9 +74,7 @@ class Option:
     @property
     def span(self) -> Span:
         """Where it stands."""
-        span = cover(self.words[0].span, self.words[-1].span)
-        assert span is not None
-        return span
+        return cover(self.words[0].span, self.words[-1].span) or NOWHERE
 
     @property
     def known(self) -> bool:

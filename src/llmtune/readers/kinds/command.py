@@ -14,11 +14,12 @@ from llmtune.spec.surroundings import Surroundings
 from llmtune.spec.word import END, HOLE, Word, hole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from llmtune.readers import Reading
     from llmtune.spec.engine import EngineVersion
+    from llmtune.spec.server import Server
 
 KIND = "shell"
 ORDER = 80
@@ -50,8 +51,8 @@ NAMED = re.compile(r"vllm", re.IGNORECASE)
 STARTS = re.compile(r"\bvllm\b['\"}]?\s+(?:\\\r?\n\s*)?['\"]?serve\b|\bvllm[./]entrypoints[./]", re.IGNORECASE)
 RUNS = re.compile(r"\b(?:docker|podman|nerdctl)\s+(?:container\s+)?run\b")
 OTHER_FILE = re.compile(
-    r"^(?:apiVersion|kind|services)\s*:|^\s*FROM\s+\S+\s*$|^\[(?:Unit|Service|Container)\]\s*$|^import\s+\w+\s*$"
-    r"|^from\s+[\w.]+\s+import\s|^```|^---\s*$|\A\s*\{",
+    r"^(?:apiVersion|kind|services)\s*:|^[ \t]*FROM[ \t]+\S+[ \t]*$|^\[(?:Unit|Service|Container)\]\s*$"
+    r"|^import\s+\w+\s*$|^from\s+[\w.]+\s+import\s|^```|^---\s*$|\A\s*\{",
     re.MULTILINE,
 )
 COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
@@ -109,7 +110,12 @@ def filled_in(source: Source) -> Excerpt:
     return Excerpt(source, "".join([*pieces, text[at:]]), [*offsets, *range(at, len(text) + 1)])
 
 
-def read_argv(argv: Iterable[str], engine: EngineVersion, *, directory: Path | None = None) -> Reading:
+def read_argv(
+    argv: Iterable[str],
+    engine: EngineVersion | Callable[[Server], EngineVersion],
+    *,
+    directory: Path | None = None,
+) -> Reading:
     """Read an argument vector that starts a server, for example ``["vllm", "serve", "MODEL", "-tp", "2"]``.
 
     Raises:
@@ -125,5 +131,6 @@ def read_argv(argv: Iterable[str], engine: EngineVersion, *, directory: Path | N
     if not servers:
         message = "the argument list holds no 'vllm serve' command; write one that starts so"
         raise ReadError(message, name="no-server-command")
-    refuse(servers[0])
-    return raise_problems(read_server(servers[0], engine, directory=directory))
+    server = servers[0]
+    refuse(server)
+    return raise_problems(read_server(server, engine(server) if callable(engine) else engine, directory=directory))

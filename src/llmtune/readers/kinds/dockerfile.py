@@ -38,6 +38,9 @@ FROM = re.compile(
     r"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*[^\s#]+(?:[ \t]+AS[ \t]+\S+)?[ \t]*\r?$", re.IGNORECASE | re.MULTILINE
 )
 BUILDS = re.compile(r"^[ \t]*(RUN|CMD|ENTRYPOINT|COPY|ENV)[ \t]+\S", re.MULTILINE)
+PINS = re.compile(r"vllm\S{0,60}(==|@)|/vllm-\d")
+MOST_PINS = 50  # RUN instructions that are looked into
+MOST_STAGES = 200
 STARTS_SCRIPT = re.compile(r"\.(sh|bash)$|^(\./|/)(?!.*/?(bash|sh|sleep|tail|python[\d.]*)$)")
 
 
@@ -54,6 +57,7 @@ class Stage:
     health: Instruction | None = None
     ports: list[Port] = field(default_factory=list)
     release: Fact[str] | None = None
+    pins: int = 0
 
     def copy(self, build: Variables) -> Stage:
         """A stage that builds on this one; its ``ARG`` are gone, its ``ENV`` stay."""
@@ -92,6 +96,8 @@ def _last_stage(source: Source) -> Stage | None:
     for instruction in instructions(source):
         if instruction.name == "FROM":
             image, name = _from(instruction, outer)
+            if count > MOST_STAGES:
+                break
             base = stages.get(image.text.lower()) if image is not None else None
             stage = base.copy(Variables()) if base is not None else Stage(image)
             stages[str(count)], count = stage, count + 1
@@ -138,7 +144,8 @@ def _take(instruction: Instruction, stage: Stage, outer: Variables) -> None:
             stage.health = instruction
         case "EXPOSE":
             stage.ports += _exposed(instruction, stage.build)
-        case "RUN" if "vllm" in instruction.value.text:
+        case "RUN" if PINS.search(instruction.value.text) and stage.pins < MOST_PINS:
+            stage.pins += 1
             stage.release = _installed(instruction, stage.build) or stage.release
         case _:
             pass

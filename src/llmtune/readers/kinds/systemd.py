@@ -52,7 +52,10 @@ class Unit:
         """Every entry of a key; an empty one forgets those before it."""
         found: list[Excerpt] = []
         for entry in self.entries.get(key, ()):
-            found = [*found, entry] if entry.text.strip() else []
+            if entry.text.strip():
+                found.append(entry)
+            else:
+                found.clear()
         return found
 
     def last(self, key: str) -> Excerpt | None:
