@@ -36,6 +36,7 @@ KNOWN = frozenset(
     }
     | {"SHELL", "VOLUME", "STOPSIGNAL", "ONBUILD"}
 )
+TAKE_DOCUMENTS = frozenset({"RUN", "COPY", "ADD"})
 HERE_DOCUMENT = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_]\w*)\1")
 ITEM = re.compile(r'\s*("(?:[^"\\\x00-\x1f]|\\.)*")\s*(,|\])')
 
@@ -53,6 +54,7 @@ class Instruction:
 def instructions(source: Source) -> Iterator[Instruction]:
     """Every instruction in order."""
     text, at = source.text, 0
+    unclosed: set[str] = set()  # markers of here-documents that do not end
     while at < len(text):
         end = _end(text, at)
         head = INSTRUCTION.match(text, at, end)
@@ -63,8 +65,10 @@ def instructions(source: Source) -> Iterator[Instruction]:
         first, last = source.span(head.start(1), end), source.span(end, end)
         lines = Span(source.name, first.line, 1, last.line + 1, 1)
         stop = head.start(1) + len(text[head.start(1) : end].rstrip())
-        body, end = _here_document(source, value, end) if head[1].upper() in {"RUN", "COPY", "ADD"} else (value, end)
-        yield Instruction(head[1].upper(), body, source.span(head.start(1), stop), lines)
+        name = head[1].upper()
+        if name in TAKE_DOCUMENTS:
+            value, end = _here_document(source, value, end, unclosed)
+        yield Instruction(name, value, source.span(head.start(1), stop), lines)
         at = end + 1
 
 
@@ -93,13 +97,14 @@ def _value(source: Source, at: int) -> tuple[Excerpt, int]:
         at = end + 1
 
 
-def _here_document(source: Source, value: Excerpt, end: int) -> tuple[Excerpt, int]:
+def _here_document(source: Source, value: Excerpt, end: int, unclosed: set[str]) -> tuple[Excerpt, int]:
     """``RUN <<EOF``: the lines up to the marker are the script; those of ``COPY`` are passed over."""
     marker = HERE_DOCUMENT.search(value.text)
-    if marker is None:
+    if marker is None or marker[2] in unclosed:
         return value, end
     close = re.compile(rf"^[ \t]*{marker[2]}[ \t]*\r?$", re.MULTILINE).search(source.text, end + 1)
     if close is None:
+        unclosed.add(marker[2])
         return value, end
     script = Excerpt(source, source.text[end + 1 : close.start()], range(end + 1, close.start() + 1))
     return (script if value.text.lstrip().startswith("<<") else value), _end(source.text, close.start())
