@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmtune.calc.case import Case
-    from llmtune.spec.deployment import Deployment, Resolved, Value
+    from llmtune.spec.deployment import Deployment, Value
     from llmtune.spec.memory import Memory
 
 # Names of models that are not known here: some defaults are others where layers are recurrent, and where nothing is
@@ -37,16 +37,6 @@ def changed(deployment: Deployment, settings: Mapping[str, Value]) -> Deployment
     kept = tuple(item for item in deployment.settings if item.flag not in settings)
     given = tuple(Setting(flag, value) for flag, value in settings.items() if value is not None)
     return replace(deployment, settings=(*kept, *given))
-
-
-def resolved_with(case: Case, settings: Mapping[str, Value]) -> Resolved | None:
-    """What the engine would run with; None where it is refused or a fact is missing."""
-    if case.model is None or case.hardware is None or case.resolved is None:
-        return None
-    try:
-        return resolve(changed(case.deployment, settings), case.model, case.hardware, case.engine)
-    except (Refused, ValueError, ArithmeticError):
-        return None
 
 
 def default_switch(case: Case, flag: str) -> bool | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-HARDWARE, MODEL, OUTPUT = "Hardware", "Model and engine", "Output"
+HARDWARE = "Hardware"
 
 GpuName = Annotated[str, typer.Option("--gpu", help="GPU by name, or 'auto' to ask NVML.", rich_help_panel=HARDWARE)]
 Gpus = Annotated[int | None, typer.Option("--gpus", help="GPUs in each node.", rich_help_panel=HARDWARE)]

@@ -21,7 +21,7 @@ TAB = "    "
 def render(result: LintResult, _: Mapping[str, Rule], paper: Paper) -> str:
     """Every finding with its line, then what was looked at."""
     lines = [line for file in result.checked for finding in file.findings for line in _finding(file, finding, paper)]
-    return "\n".join([*lines, closing(result), ""])
+    return "\n".join([*lines, *_wrapped("", "", closing(result), paper), ""])
 
 
 def closing(result: LintResult) -> str:
@@ -55,7 +55,8 @@ def _finding(file: CheckedFile, finding: Finding, paper: Paper) -> Iterator[str]
         yield from _excerpt(finding, line, paper)
     elif finding.note:
         yield f"{gutter} {bar} {finding.note}"
-    for text in filter(None, (finding.help, _fix(finding))):
+    said = finding.help if finding.fix is None or finding.help != finding.fix.title else ""
+    for text in filter(None, (said, _fix(finding))):
         lead = f"{gutter} {_paint('=', 'frame', paper)} "
         yield from _wrapped(lead, f"{gutter} = ", f"help: {text}", paper)
     yield ""
