@@ -167,6 +167,16 @@ def parser_family(model: str) -> ParserFamily | None:
 
 
 @lru_cache(maxsize=64)
+def is_listed(name: str, model: str) -> bool:
+    """Whether a model is one of a list: ``gated`` (the Hub asks for a token) or ``no_chat_template``.
+
+    >>> is_listed("gated", "meta-llama/Llama-3.1-8B-Instruct"), is_listed("gated", "Qwen/Qwen3-8B")
+    (True, False)
+    """
+    return re.search(_table("model_lists")[name]["models"], model, re.IGNORECASE) is not None
+
+
+@lru_cache(maxsize=64)
 def method_history(name: str) -> MethodHistory | None:
     """Since and until when a quantisation method exists, and what it asks of the GPU."""
     return _method("methods", name)

@@ -20,7 +20,6 @@ Use instead:
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from llmtune.calc.exposure import elsewhere
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
 SEVERITY = "error"
 CONFIDENCE = "likely"
 NEEDS = ("arguments",)
-# Ids whose tokenizers are known to have no chat template; models of Qwen have one in their base models, too.
-WITHOUT = re.compile(
-    r"facebook/(opt|galactica)-|openai-community/gpt2|^gpt2|eleutherai/(pythia|gpt)-|bigscience/bloom"
-    r"|tiiuae/falcon-(rw-1b|7b|40b|180b)$|lmsys/(vicuna|fastchat)-"
-    r"|meta-llama/(meta-)?llama-(2-\d+b(-hf)?|3(\.[123])?-\d+b)$|huggyllama/"
-    r"|mistralai/(mistral-7b-v0\.[1-3]|mixtral-8x(7b|22b)-v0\.1)$"
-    r"|google/gemma-(\d+b|2-\d+b|3-\d+b-pt|4-[\w]+b)$|deepseek-ai/deepseek-(llm-7b|v2|v2-lite|v3)-base$",
-    re.IGNORECASE,
-)
 CHATS = ("enable-auto-tool-choice", "tool-call-parser", "reasoning-parser", "default-chat-template-kwargs")
 
 
@@ -51,7 +41,7 @@ def check(case: Case) -> Iterator[Finding]:
     chats = next((case.setting(flag) for flag in CHATS if case.setting(flag) is not None), None)
     if chats is None or not case.unset("chat-template") or not case.unset("tokenizer") or elsewhere(case):
         return
-    if WITHOUT.search(case.deployment.model):
+    if case.facts.history.is_listed("no_chat_template", case.deployment.model):
         yield case.finding(
             f"{case.deployment.model} has no chat template, so chat requests are refused",
             case.model_word,

@@ -61,7 +61,6 @@ Use instead:
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from llmtune.calc.container import is_kept, is_true, model_caches, runs_vllm
@@ -77,16 +76,12 @@ SEVERITY = "error"
 CONFIDENCE = "likely"
 NEEDS = ("arguments", "container")
 
-GATED = re.compile(
-    r"meta-llama/.+|google/(gemma-(\d+b|1\.1-|2-|2b|7b|3-|3n-)|codegemma|recurrentgemma|paligemma|medgemma|shieldgemma).*",
-    re.IGNORECASE,
-)
 GIVE_TOKEN = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_OFFLINE")
 
 
 def check(case: Case) -> Iterator[Finding]:
     """A gated model, and nothing that may hold a token or the model itself."""
-    if not runs_vllm(case) or not GATED.fullmatch(case.deployment.model):
+    if not runs_vllm(case) or not case.facts.history.is_listed("gated", case.deployment.model):
         return
     if case.setting("hf-token") is not None or any(case.variable(name) is not None for name in GIVE_TOKEN):
         return
