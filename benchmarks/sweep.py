@@ -1,12 +1,12 @@
 """Every catalogue model x 12 GPUs x every scenario x five releases: does each case end well, and how fast?
 
-    python benchmarks/sweep.py [--sample 2000] [--seed 1] [--model PART] [--release 0.33.0] [--all]
+    python benchmarks/sweep.py [--sample 2000] [--seed 1] [--model PART] [--release 0.33.0] [--quick] [--all]
 
 A case ends well with a recommendation whose settings exist in the release with a value it takes, which the writers'
 command and YAML give back unchanged when read, and which a fresh ``estimate`` of what was read calls fitting, with the
-same memory plan; or with a refusal that names at least one way out. Everything else is a violation; each kind is
-printed with its count and the first case. One, two, four or eight GPUs, by turns. The time is that of the advice alone
-(search and ways out), in one process. Exits with 1 when there is a violation.
+same memory plan, and which is predicted to be at most 2 % worse than the engine's own values; or with a refusal that
+names at least one way out. Everything else is a violation; each kind is printed with its count and the first case. One, two, four or eight GPUs, by turns. The time is that of the advice alone
+(search and ways out), in one process; ``--quick`` chooses by memory alone. Exits with 1 when there is a violation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from statistics import fmean, quantiles
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from llmtune.calc.objective import NOT_WORSE, gain, speed_of
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.advise import advise, request
+from llmtune.cli.goals import GoalOptions, find_goal
 from llmtune.cli.judge import estimate, load_model
 from llmtune.cli.linting import LintOptions, lint_text
 from llmtune.readers import ReadError, read
@@ -36,6 +38,7 @@ from llmtune.writers import vllm_yaml as yaml_writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from llmtune.calc.objective import Goal
     from llmtune.readers import Reading
     from llmtune.spec.deployment import Deployment, Setting
     from llmtune.spec.engine import EngineVersion
@@ -94,7 +97,7 @@ def sample(count: int, seed: int = 1, cases: Sequence[Case] | None = None) -> li
     return [known[number] for number in sorted(chosen)]
 
 
-def run(case: Case) -> Outcome:
+def run(case: Case, *, quick: bool = False) -> Outcome:
     """Ask one case and check the answer. A crash is a violation like any other."""
     started = time.perf_counter()
     try:
@@ -102,10 +105,12 @@ def run(case: Case) -> Outcome:
         hardware = Hardware(gpus.find(case.gpu), case.gpus)
         engine = engines.find(case.release)
         asked = request(model, hardware, engine, scenarios.find(case.scenario), ())
+        goal = None if quick else find_goal(GoalOptions(), asked.scenario, hardware.gpu)
         started = time.perf_counter()
-        answer = advise(asked)
+        answer = advise(asked, goal=goal)
         seconds = time.perf_counter() - started
-        return Outcome(case, answer.recommendation.deployment is not None, seconds, tuple(check(answer)))
+        wrong = (*check(answer), *(check_times(answer, goal) if goal is not None else ()))
+        return Outcome(case, answer.recommendation.deployment is not None, seconds, wrong)
     except Exception as error:  # noqa: BLE001 - any crash is what this looks for
         seconds = time.perf_counter() - started
         return Outcome(case, feasible=False, seconds=seconds, violations=((_kind_of(error), str(error)),))
@@ -140,6 +145,23 @@ def check(answer: Advice) -> Iterator[tuple[str, str]]:
     yield from _check_options(deployment.settings, engine)
     for name, write, read_back in FORMATS:
         yield from _check_written(answer, deployment, name, write=write, read_back=read_back)
+
+
+def check_times(answer: Advice, goal: Goal) -> Iterator[tuple[str, str]]:
+    """Whether times were predicted, or why not; and the choice beside the engine's own values."""
+    found = answer.recommendation
+    ranking = found.ranking
+    if found.deployment is None:
+        return
+    if ranking is None:
+        if not found.unranked:
+            yield "no times and no reason", str(answer.estimate.model.id)
+        return
+    default, gpus_ = ranking.default.performance, ranking.hardware.gpus
+    if default is not None:
+        worse = gain(goal, (speed_of(default), gpus_), (speed_of(ranking.performance), gpus_))
+        if worse > NOT_WORSE + 1e-9:
+            yield "worse than the engine's own", f"{worse:.3f}"
 
 
 def _read_command(text: str, engine: EngineVersion) -> Reading:
@@ -252,6 +274,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", default="", help="only models whose id holds this text")
     parser.add_argument("--release", choices=RELEASES)
+    parser.add_argument("--quick", action="store_true", help="choose by memory alone")
     parser.add_argument("--all", action="store_true", help="print every case of a violation")
     chosen = parser.parse_args()
     cases = [
@@ -261,7 +284,7 @@ def main() -> None:
     ]
     if chosen.sample is not None:
         cases = sample(chosen.sample, chosen.seed, cases)
-    outcomes = [run(case) for case in cases]
+    outcomes = [run(case, quick=chosen.quick) for case in cases]
     print(summarise(outcomes, every=chosen.all))
     sys.exit(1 if any(outcome.violations for outcome in outcomes) else 0)
 

@@ -26,6 +26,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]+))?\)")
 FIELD = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+PRICED = ["recommend", "Qwen/Qwen3-8B", "--gpu", "l4", "--gpus", "2", "--price", "0.7", "--format", "json"]
 NOT_FITTING = ["recommend", "meta-llama/Llama-3.3-70B-Instruct", "--gpu", "l4", "--format", "json"]
 
 
@@ -61,7 +62,13 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("command", ["recommend", "estimate", "lint", "explain", "calibrate", "detect", "list", "show"])
+COMMANDS = [
+    *("recommend", "estimate", "simulate", "compare", "bench-plan", "bench-read"),
+    *("lint", "explain", "calibrate", "detect", "list", "show"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_help_stands_in_the_reference(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,14 +117,23 @@ def test_recommendation_fields_are_those_of_real_output(
     assert run(monkeypatch, *NOT_FITTING) == 1
     refusal = json.loads(capsys.readouterr().out)
     example = json.loads((DOCS / "reference" / "recommendation.example.json").read_text(encoding="utf-8"))
-    estimates = [document.pop("estimate") for document in (refusal, example)]
+    assert run(monkeypatch, *PRICED) == 0
+    priced = json.loads(capsys.readouterr().out)
+    simulated = {"ttft_s", "tpot_s", "itl_s", "e2e_s", "output_tokens_per_s", "bound_by"}
+    for document in (example, priced):
+        assert simulated <= set(document.pop("performance")) - {"tokens_per_gpu_per_s"}
+        assert simulated <= set(document["engine_default"].pop("performance"))
+        assert document.pop("load")["requests"] > 0
+        del document["interval"], document["engine_default"]["settings"]
+    documents = (refusal, example, priced)
+    estimates = [document.pop("estimate") for document in documents]
     for estimate in estimates:
         assert {path.partition(".")[0].partition("[")[0] for path in documented("llmtune/estimate/1")} == {
             "schema",
             *estimate,
         }
-    real = {path for document in (refusal, example) for path in paths(document)}
-    known = documented(example["schema"]) - {"estimate"}
+    real = {path for document in documents for path in paths(document)}
+    known = documented(example["schema"]) - {"estimate", "engine_default.settings", "engine_default.performance"}
     assert known <= real, "documented, but not there"
     leaves = {path for path in real if not any(other.startswith((f"{path}.", f"{path}[")) for other in real)}
     assert leaves <= known, "there, but not documented"
@@ -133,6 +149,52 @@ def test_lint_fields_are_those_of_real_output(
     document["findings"].sort(key=lambda found: found["fix"] is None)
     real, known = set(paths(document)), documented(document["schema"])
     assert known - real == set(), "documented, but not there"
+    leaves = {path for path in real if not any(other.startswith((f"{path}.", f"{path}[")) for other in real)}
+    assert leaves <= known, "there, but not documented"
+
+
+def test_simulation_fields_are_those_of_real_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents = []
+    for gpu, code in (("l4", 1), ("h100", 0)):
+        words = ("simulate", "--gpu", gpu, "--format", "json", "--", "vllm", "serve", "Qwen/Qwen3-8B")
+        assert run(monkeypatch, *words) == code
+        document = json.loads(capsys.readouterr().out)
+        document["interval"] = None  # its keys are the names of the means
+        documents.append(document)
+    _check_fields(documents, documents[0]["schema"])
+
+
+def test_gpu_comparison_fields_are_those_of_real_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "compare", "Qwen/Qwen3-8B", "--gpus-from", "h100,t4", "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    document["load"] = None  # these have the form of a simulation's
+    for offer in document["offers"]:
+        offer |= {"performance": None, "interval": None, "settings": None}
+    _check_fields([document], document["schema"])
+
+
+def test_bench_fields_are_those_of_real_output(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = (DOCS / "guide" / "simulate.md").read_text(encoding="utf-8")
+    result = page.partition("<!-- write: c32.json -->\n```json\n")[2].partition("```")[0]
+    (tmp_path / "c32.json").write_text(result, encoding="utf-8")
+    assert run(monkeypatch, "bench-read", str(tmp_path / "c32.json"), "--gpu", "h100", "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+    document["hardware"] = None
+    for one in document["runs"]:
+        one |= {"load": None, "performance": None}
+    _check_fields([document], document["schema"])
+
+
+def _check_fields(documents: list[Any], schema: str) -> None:
+    real = {path for document in documents for path in paths(document)}
+    known = documented(schema)
+    assert known <= real, "documented, but not there"
     leaves = {path for path in real if not any(other.startswith((f"{path}.", f"{path}[")) for other in real)}
     assert leaves <= known, "there, but not documented"
 

@@ -34,7 +34,9 @@ from unittest.mock import patch
 
 import docs_rules
 import docs_tables
+import docs_times
 import docs_worked_sum
+import docs_worked_time
 
 from llmtune.catalog import scenarios
 
@@ -162,6 +164,10 @@ def _worked_sum() -> str:
     return docs_worked_sum.write(_document(ESTIMATE), ESTIMATE)
 
 
+def _worked_time() -> str:
+    return docs_worked_time.write(_document(docs_worked_time.COMMAND))
+
+
 def _releases() -> str:
     return docs_tables.releases(_document)
 
@@ -193,13 +199,19 @@ TABLES: dict[str, Callable[[], str]] = {
     "behaviour-entry": docs_tables.behaviour_entry,
     "batch-defaults": docs_tables.batch_defaults,
     "catalog": docs_tables.catalog,
+    "coefficients": docs_times.quantities,
     "constants": docs_tables.constants,
+    "coverage": docs_times.coverage,
+    "formats": docs_times.formats,
+    "generations": docs_times.generations,
+    "links": docs_times.links,
     "options": docs_tables.option_ranges,
     "releases": _releases,
     "sampling": docs_tables.sampling,
     "scenarios": docs_tables.scenario_table,
     "scenario-reasons": docs_tables.scenario_reasons,
     "worked-sum": _worked_sum,
+    "worked-time": _worked_time,
 }
 
 

@@ -12,15 +12,16 @@ under ``""``.
 
 Form: option (``@Class`` for a class inside another) to key to a list of ``{"since", "until", "types"}``, without
 ``until`` where the newest release has it; the key ``""`` says in which releases other keys are refused. Types are what
-pydantic takes in JSON: int, float, bool, str, list, ``list:int``, dict, none, any; ``int>=1,<=9`` with limits;
-``=text`` and ``=#3`` for literals, ``~name`` for names of which the case does not matter, ``%name`` for those of which
-dashes do not either; ``@Class``.
+pydantic takes in JSON: int, float, bool, str, list, ``list:int``, dict, none, any; ``int>=1,<=9`` and
+``float!=0`` with limits; ``=text`` and ``=#3`` for literals, ``~name`` and ``~#1`` for members of an enum, in any case,
+``%name`` for those of which dashes do not either; ``@Class``.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -179,6 +180,7 @@ class Sources:
         if not isinstance(node, ast.ClassDef) or not self.strict(node):
             return {}
         before, optional = _validators(node)
+        apart_from_zero = _not_zero(node)
         fields: Fields = {"": ()}
         for base in node.bases:
             if isinstance(base, ast.Name):
@@ -192,12 +194,18 @@ class Sources:
             types = Types(self, place, found).of(item.annotation)
             if key in before or "*" in before:
                 types = self._eased(types, before.get(key, before.get("*", "")), item.annotation, place)
+            if "_coerce_quant_key(v)" in before.get(key, ""):
+                types = [kind for kind in types if kind != "str"] + self._quantisations(key, place)
+            if key in apart_from_zero:
+                types = [f"{kind}!=0" if kind in {"int", "float"} else kind for kind in types]
             extra = ["none"] if key in optional else []
             fields[key] = tuple(dict.fromkeys([*_limited(types, item.value), *extra]))
         return fields
 
     def _eased(self, types: list[str], validator: str, annotation: ast.expr, place: str) -> list[str]:
         """Types of a key whose text a validator changes first: names of an enum, literals without case."""
+        if ast.unparse(annotation).startswith(("dict[", "Dict[")):
+            return ["dict", *(kind for kind in types if kind == "none")]
         if ".upper()" in validator:
             enums = [self.definition(part.id, place)[0] for part in ast.walk(annotation) if isinstance(part, ast.Name)]
             names = [
@@ -209,7 +217,7 @@ class Sources:
                 for to in item.targets
                 if isinstance(to, ast.Name)
             ]
-            numbers = ["int"] if any(_is_numbered(node) for node in enums) else []
+            numbers = [f"~#{number}" for node in enums for number in _numbers(node)]
             auto = ["~auto"] if "'auto'" in validator else []
             return [*names, *auto, *numbers, "none"] if names else ["any"]
         if ".lower()" in validator and all(kind[0] == "=" for kind in types):
@@ -218,16 +226,26 @@ class Sources:
             return types
         if "split(','" in validator:
             return ["list:str", "str"]
-        if "not isinstance(v, str)" in validator and any(kind.startswith("@") for kind in types):
-            return [*types, "str"]
-        return types if set(types) <= {"dict", "none"} else ["any"]
+        texts = "not isinstance(v, str)" in validator and any(kind.startswith("@") for kind in types)
+        return [*types, "str"] if texts else types if set(types) <= {"dict", "none"} else ["any"]
+
+    def _quantisations(self, key: str, place: str) -> list[str]:
+        """What a text for a quantisation spec may be: a kind of number, or the name of a recipe that has the key."""
+        found: list[str] = []
+        for name in ("QUANT_KEY_NAMES", "_ONLINE_SHORTHANDS"):
+            table = self.definition(name, place)[0]
+            for text, value in zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ():
+                given = {keyword.arg for keyword in value.keywords} if isinstance(value, ast.Call) else {key}
+                if isinstance(text, ast.Constant) and isinstance(text.value, str) and key in given:
+                    found.append(f"={text.value}")
+        return found
 
 
-def _is_numbered(node: ast.AST | None) -> bool:
-    """Whether members of an enum have numbers for values."""
+def _numbers(node: ast.AST | None) -> list[int]:
+    """The values of an enum's members that are numbers."""
     body = node.body if isinstance(node, ast.ClassDef) else []
     values = [item.value for item in body if isinstance(item, ast.Assign)]
-    return any(isinstance(value, ast.Constant) and isinstance(value.value, int) for value in values)
+    return [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, int)]
 
 
 @dataclass
@@ -316,6 +334,17 @@ def _validators(node: ast.ClassDef) -> tuple[dict[str, str], set[str]]:
             elif written != "after":
                 before |= {str(key): source for key in keys}
     return before, optional
+
+
+def _not_zero(node: ast.ClassDef) -> set[str]:
+    """Keys of which a check of the class refuses nothing but a zero."""
+    tests = [ast.unparse(item.test) for item in ast.walk(node) if isinstance(item, ast.If) and _only_raises(item)]
+    found = (re.fullmatch(r"(?:self\.(\w+) is not None and )?self\.(\w+) == 0", test) for test in tests)
+    return {match[2] for match in found if match and match[1] in {None, match[2]}}
+
+
+def _only_raises(node: ast.If) -> bool:
+    return len(node.body) == 1 and isinstance(node.body[0], ast.Raise)
 
 
 def _limited(types: list[str], value: ast.expr | None) -> list[str]:

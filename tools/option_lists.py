@@ -156,7 +156,7 @@ def _objects(option: Option, choice: random.Random) -> list[str]:
     chosen = choice.sample(keys, min(len(keys), 10))
     made = [f'{{"{key}": {choice.choice(JSON_VALUES)}}}' for key in chosen]
     for key in chosen:
-        names = [kind[1:] for kind in option.keys[key] if kind[0] in "=~%" and not kind.startswith("=#")]
+        names = [kind[1:] for kind in option.keys[key] if kind[0] in "=~%" and not kind.startswith(("=#", "~#"))]
         if names:
             made.append(json.dumps({key: choice.choice([*names, names[0].upper(), names[0].replace("_", "-")])}))
     return [*made, *(f'{{"{_slip(key, choice)}": 1}}' for key in chosen[:3])]

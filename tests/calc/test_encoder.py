@@ -116,7 +116,7 @@ def test_close_calls_say_what_decides() -> None:
     length = needed // block * 16 - 32
     close = plan("Qwen/Qwen3-8B", "0.33.0", max_model_len=min(length, 40960), gpu_memory_utilization=0.318)
     assert close.verdict == "too close to call"
-    assert "what decides are" in close.doubt
+    assert "the widest interval decides" in close.doubt
     assert plan("Qwen/Qwen3-8B", "0.33.0", gpu_memory_utilization=0.1).verdict == "no"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from llmtune.catalog import engines, json_fields
@@ -34,5 +36,5 @@ def test_every_entry_is_an_option_or_a_class_in_one(release: str) -> None:
     options = engines.find(release).options
     kinds = {kind for option in options.values() for types in option.keys.values() for kind in types}
     simple = {"int", "float", "bool", "str", "list", "list:int", "list:str", "dict", "none", "any"}
-    odd = {kind for kind in kinds if kind.split(">")[0].split("<")[0] not in simple and kind[0] not in "=~%@"}
+    odd = {kind for kind in kinds if re.split("[<>!]", kind)[0] not in simple and kind[0] not in "=~%@"}
     assert not odd

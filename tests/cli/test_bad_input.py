@@ -171,8 +171,8 @@ MISTAKES = [
     (f"{R} --set model=other", "--set model is not possible"),
     (f"{R} --set config=x.yaml", "--set config is not possible"),
     # estimate's command
-    (E, "nothing to estimate"),
-    (f"{E} ''", "nothing to estimate"),
+    (E, "no server named"),
+    (f"{E} ''", "no server named"),
     (f"{E} -- python foo.py", "holds no 'vllm serve' command"),
     (f"{E} -- vllm serve", "no model named"),
     (f"{E} -- vllm serve '\"'", "unknown model"),

@@ -502,3 +502,32 @@ def test_damaged_files_are_read_or_refused(start: int, length: int, instead: str
                 assert word.span
                 assert source.slice(word.span) == word.text or word.added
                 assert word.text in source.slice(word.span)
+
+
+FRAGMENT = """\
+chat:
+  image: vllm/vllm-openai:v0.11.0
+  command: [--model, org/m]
+  restart: always
+proxy:
+  image: nginx:1.27
+"""
+
+
+def test_fragments_have_no_services_key() -> None:
+    (server,) = read(FRAGMENT).servers
+    assert (server.name, [word.text for word in server.words]) == ("service chat", ["--model", "org/m"])
+    assert not server.surroundings.complete
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FRAGMENT.replace("vllm/vllm-openai", "nginx"),
+        FRAGMENT.replace("  restart: always\n", ""),  # as well the values of a chart
+        FRAGMENT + "version: '3'\n",
+        FRAGMENT + "list: [\n",
+    ],
+)
+def test_other_mappings_are_no_fragments(text: str) -> None:
+    assert not compose.recognises(Source(text, "a.yaml"))

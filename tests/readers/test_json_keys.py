@@ -19,7 +19,8 @@ from llmtune.readers.json_keys import mistake, takes
         (("=CLS",), "cls", False), (("~CLS",), "cls", True), (("~A_B",), "a-b", False), (("%a_b",), "A-B", True),
         (("list:int",), [1, "2"], True), (("list:int",), [1, "b"], False), (("list:str",), "ab", False),
         (("list",), [{}], True), (("dict",), [], False), (("@Class",), {}, True), (("@Class",), 1, False),
-        (("any",), object(), True),
+        (("any",), object(), True), (("float!=0",), 0.5, True), (("float!=0",), False, False),
+        (("~#2",), 2.0, True), (("~#1",), True, True), (("~#2",), "2", False),
     ],
 )  # fmt: skip
 def test_what_types_take(types: tuple[str, ...], value: Any, *, expected: bool) -> None:
@@ -40,6 +41,12 @@ def test_what_types_take(types: tuple[str, ...], value: Any, *, expected: bool) 
         ("kv-transfer-config", {"kv_role": "both"}, "'kv_role' is \"both\", but takes kv_producer, kv_both"),
         ("kv-transfer-config", {"kv_connector": "NixlConnector"}, "'kv_connector' is refused without \"kv_role\""),
         ("structured-outputs-config", {"disable_any_whitespace": True}, 'is refused without "backend": "xgrammar"'),
+        ("profiler-config", {"proton_mode": ""}, '\'proton_mode\' is refused without "profiler": "proton"'),
+        ("profiler-config", {"proton_data": "trace"}, "'proton_data' is refused without"),
+        ("profiler-config", {"profiler": "torch", "torch_profiler_dir": ""}, 'is refused without "torch_profiler_dir"'),
+        ("eplb-config", {"communicator": "pynccl"}, "'communicator' is refused without \"use_async\": false"),
+        ("pooler-config", {"logit_sigma": 0}, "'logit_sigma' is 0, but takes a number other than 0 or null"),
+        ("quantization-config", {"moe": "auto"}, "'moe' is \"auto\", but takes an object, null, fp8_per_tensor_static"),
     ],
 )
 def test_mistakes(flag: str, value: dict[str, Any], said: str) -> None:
@@ -55,6 +62,10 @@ def test_mistakes(flag: str, value: dict[str, Any], said: str) -> None:
         ("kv-transfer-config", {"kv_connector": "NixlConnector", "kv_role": "kv_both"}),
         ("structured-outputs-config", {"disable_any_whitespace": "off"}),
         ("hf-overrides", {"anything": {"goes": 1}}),
+        ("profiler-config", {"proton_data": "tree", "proton_graph_attribution": "off", "proton_profiler_dir": ""}),
+        ("eplb-config", {"communicator": "pynccl", "use_async": False}),
+        ("quantization-config", {"linear": "fp8_per_block", "moe": "int8_per_channel_weight_only"}),
+        ("attention-config", {"backend_per_kind": {"sliding_window": "FLASH_ATTN"}}),
     ],
 )
 def test_right_objects(flag: str, value: dict[str, Any]) -> None:

@@ -675,3 +675,14 @@ def test_damaged_files_are_read_or_refused(start: int, length: int, instead: str
                 assert word.span
                 assert source.slice(word.span) == word.text or word.added
                 assert word.text in source.slice(word.span)
+
+
+def test_images_that_the_catalogue_knows_start_the_server() -> None:
+    text = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: d}\nspec:\n  containers:\n"
+        "    - {name: a, image: 'ghcr.io/llm-d/llm-d-cuda:v0.6.0', args: [--model, org/m]}\n"
+        "    - {name: b, image: 'ghcr.io/llm-d/llm-d-routing-sidecar:v0.6.0', args: [--port, '1']}\n"
+    )
+    found = read_document(text, "pod.yaml")
+    assert found is not None
+    assert [[word.text for word in server.words] for server in found.servers] == [["--model", "org/m"]]

@@ -126,7 +126,7 @@ def test_places(engine: EngineVersion) -> None:
     assert places == [(2, 1, 2, 11), (3, 1, 3, 19), (5, 1, 6, 5)]
     with pytest.raises(ReadError, match=r"^v\.yaml:2:1: vLLM 0\.33\.0 has no flag --prt\. Did you mean --port\?$"):
         read_yaml("model: m\nprt: 1\n", engine, file="v.yaml")
-    with pytest.raises(ReadError, match=r"^v\.yaml:1:1: --port: 'x' is not a whole number"):
+    with pytest.raises(ReadError, match=r"^v\.yaml:1:8: --port: 'x' is not a whole number"):
         read_yaml("\ufeffport: x\n", engine, file="v.yaml")
 
 

@@ -456,3 +456,27 @@ def test_a_server_on_cpus_starves_no_gpu() -> None:
     assert severities("cpu-starved", text) == ["warning"]
     assert severities("cpu-starved", text.replace("vllm-openai:", "vllm-openai-cpu:")) == []
     assert severities("cpu-starved", text.replace("vllm/vllm-openai:v0.33.0", "me/vllm-cpu:1")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fires"),
+    [
+        (compose('ports: ["8000:8000"]', "[Qwen/Qwen3-8B, --host, 127.0.0.1]"), True),
+        (compose('ports: ["127.0.0.1:9000:8000"]', "[Qwen/Qwen3-8B, --host=localhost]"), True),
+        (compose('ports: ["8000:9000"]', "[Qwen/Qwen3-8B, --host=localhost]"), False),  # another program's
+        (compose('expose: ["8000"]', "[Qwen/Qwen3-8B, --host=localhost]"), False),
+        (compose('ports: ["8000:8000"]', "[Qwen/Qwen3-8B, --host=0.0.0.0]"), False),
+        (compose('ports: ["8000:8000"]', '[Qwen/Qwen3-8B, "--host=${HOST}"]'), False),
+        (compose('ports: ["8000:8000"]\nnetwork_mode: host', "[Qwen/Qwen3-8B, --host=localhost]"), False),
+        (run("-p 8000:8000 --gpus all", "--host ::1"), True),
+        (run("-p 8000:8000 --gpus all", "--host ::1 $MORE"), False),
+        (run("--network host --gpus all", "--host 127.0.0.1"), False),
+        (run("--gpus all", "--host 127.0.0.1"), False),
+        (pod("readinessProbe: {httpGet: {path: /health, port: 8000}}", "[Qwen/Qwen3-8B, --host, 127.0.0.1]"), True),
+        (pod("readinessProbe: {exec: {command: [curl, localhost]}}", "[Qwen/Qwen3-8B, --host, 127.0.0.1]"), False),
+        ("vllm serve Qwen/Qwen3-8B --host 127.0.0.1\n", False),
+    ],
+)
+def test_localhost_in_a_container(text: str, *, fires: bool) -> None:
+    name = "run.sh" if text.startswith(("docker", "vllm")) else "compose.yaml"
+    assert bool(severities("localhost-in-container", text, name)) is fires

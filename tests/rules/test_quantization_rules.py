@@ -219,6 +219,13 @@ def test_cache_and_model(found: Found, arguments: str, release: str, *, fires: b
     assert bool(found(f"{QWEN} {arguments}", "kv-dtype-vs-model", release=release)) == fires
 
 
+@pytest.mark.parametrize("dtype", ["turboquant_k8v4", "octave_k3v4", "ultraquant_4bit"])
+def test_caches_with_kernels_of_their_own_are_not_judged(found: Found, dtype: str) -> None:
+    text = f"vllm serve Qwen/Qwen3-8B --max-model-len 4096 --kv-cache-dtype {dtype}"
+    assert not found(text, "kv-dtype-vs-model", gpu="h100-sxm", release="0.33.0")
+    assert not found(text, "refused-by-engine", gpu="h100-sxm", release="0.33.0")
+
+
 def test_cache_of_4_bits_for_latents(found: Found) -> None:
     text = "vllm serve deepseek-ai/DeepSeek-V2-Lite-Chat --max-model-len 4096 --kv-cache-dtype nvfp4"
     assert found(text, "kv-dtype-vs-model", gpu="h100-sxm", release="0.33.0")

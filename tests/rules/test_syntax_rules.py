@@ -103,6 +103,10 @@ MENDED = [
     ("--mem-fraction-static 0.8", "--gpu-memory-utilization 0.8"),
     ("--swap-space 4 --seed 1", "--seed 1"),
     ("--swap-space=4", ""),
+    ("--task embed", "--convert embed"),
+    ("--task=embedding", "--convert=embed"),
+    ("--task generate --seed 1", "--runner generate --seed 1"),
+    ("--task reward", "--task reward"),  # what replaces it depends on the model
     ("--guided-decoding-backend xgrammar", "--structured-outputs-config.backend xgrammar"),
     ("--gpu_memory 0.8", "--gpu-memory-utilization 0.8"),
     ("--enable-lora true", "--enable-lora"),

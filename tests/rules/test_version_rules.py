@@ -45,6 +45,8 @@ def compose(image: str, *arguments: str, environment: str = "{}") -> str:
         # it is hidden, or newer than what is known
         ('"vllm/vllm-openai:${TAG}"', "--swap-space=4", []),
         ('"vllm/vllm-openai:${TAG}"', "--no-such-flag", []),
+        ('"vllm/vllm-openai:${TAG}"', "--max-model-length=8192", ["unknown-flag"]),  # of no release
+        ('"${REGISTRY}/vllm-openai:${TAG}"', "--max-model-length=8192", []),
         ("vllm/vllm-openai:v9.9.9", "--max-model-length=8192", ["unknown-flag"]),
         ("vllm/vllm-openai:v9.9.9", "--no-such-flag", []),
         ("vllm/vllm-openai:v9.9.9", "--swap-space=4", []),

@@ -25,7 +25,7 @@ def describe(config: Config) -> Model:
     layer = LayerGroup(
         (
             *attention(heads),
-            Vector("self_attn.q_norm", heads.heads, heads.head_dim, sharded=True),
+            Vector("self_attn.q_norm", heads.heads, heads.head_dim, sharded=True, reduced=True),
             Vector("self_attn.k_norm", heads.kv_heads, heads.head_dim, sharded=True, replicate=True),
             Vector("block_sparse_moe.e_score_correction_bias", count, bytes=4),
             experts(config, heads.hidden, config.size("intermediate_size"), count, name="block_sparse_moe.experts"),

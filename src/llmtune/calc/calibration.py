@@ -17,13 +17,13 @@ from llmtune.calc.comparison import group
 from llmtune.calc.cuda_graphs import charges_graphs
 from llmtune.calc.other_settings import other_settings
 from llmtune.calc.shares import fullest_share
-from llmtune.spec.calibration import Corrections, Identity
+from llmtune.spec.calibration import Corrections, Figures, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llmtune.calc.shares import Share, Site
-    from llmtune.spec.calibration import Figures, Record
+    from llmtune.spec.calibration import Record
     from llmtune.spec.deployment import Value
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.model import Model
@@ -95,7 +95,7 @@ def _plain(value: object) -> Value:
 
 def find_corrections(records: Iterable[Record], site: Site) -> Corrections | None:
     """What the records say of a deployment: the last exact match, else the last of its class; None without any."""
-    known = [one for one in records if _same_hardware(one, site)]
+    known = [one for one in records if one.figures != Figures() and _same_hardware(one, site)]
     if not known:
         return None
     identity = identify(site)

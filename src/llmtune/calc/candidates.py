@@ -116,7 +116,7 @@ def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
         values["kv-cache-dtype"] = kv_dtype
     if policy.max_num_batched_tokens is not None:
         values["max-num-batched-tokens"] = policy.max_num_batched_tokens
-    values |= _demanded(request)
+    values |= demanded_settings(request)
     share = choose_share(request, layout)
     if share is not None:
         values["gpu-memory-utilization"] = share
@@ -129,7 +129,7 @@ def complete(request: Request, layout: Layout, kv_dtype: str) -> Candidate:
     return _within_gpu(request, layout, values)
 
 
-def _demanded(request: Request) -> dict[str, Value]:
+def demanded_settings(request: Request) -> dict[str, Value]:
     """Settings without which the engine does not load this checkpoint."""
     model, engine = request.model, request.engine
     values: dict[str, Value] = {}

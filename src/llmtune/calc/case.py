@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from llmtune.spec.surroundings import Fact, Surroundings
     from llmtune.spec.word import Word
 
-CONTAINERS = frozenset({"docker", "compose", "kubernetes", "helm"})
+CONTAINERS = frozenset({"docker", "compose", "quadlet", "kubernetes", "helm"})
 ROTARY = frozenset({"rope_scaling", "rope_parameters", "rope_theta", "max_position_embeddings", "model_max_length"})
 UNNAMED_GPU = Gpu(
     name="unnamed", product="unnamed", vendor="nvidia", architecture="", aliases=(), total_memory=1 << 50,

@@ -39,8 +39,8 @@ def doubt_of(charged: Sequence[Part], *, low: int, high: int, needed: int, failu
 def _close(end: str, left: int, needed: int, charged: Sequence[Part]) -> str:
     widest = max(charged, key=lambda part: part.high - part.low)
     return (
-        f"at {end} {left / GIB:.2f} GiB are left for the KV cache, and {needed / GIB:.2f} are needed; what decides are "
-        f"the {widest.name}: {widest.low / GIB:.2f} to {widest.high / GIB:.2f} GiB"
+        f"at {end} {left / GIB:.2f} GiB are left for the KV cache, and {needed / GIB:.2f} are needed; the widest "
+        f"interval decides: {widest.name}, {widest.low / GIB:.2f} to {widest.high / GIB:.2f} GiB"
     )
 
 
@@ -50,8 +50,8 @@ def short_of(parts: Sequence[Part], missing: int) -> str:
         return ""
     widest = max((part for part in parts if part.name != "KV cache"), key=lambda part: part.high - part.low)
     return (
-        f"all parts together take {missing / GIB:.2f} GiB more than the GPU has; what decides are the {widest.name}: "
-        f"{widest.low / GIB:.2f} to {widest.high / GIB:.2f} GiB"
+        f"all parts together take {missing / GIB:.2f} GiB more than the GPU has; the widest interval decides: "
+        f"{widest.name}, {widest.low / GIB:.2f} to {widest.high / GIB:.2f} GiB"
     )
 
 

@@ -86,7 +86,7 @@ def exposure(case: Case) -> Exposure | None:
     around = case.around
     if around.platform in {"kubernetes", "helm"}:
         return _of_cluster(case)
-    if around.platform in {"docker", "compose"}:
+    if around.platform in {"docker", "compose", "quadlet"}:
         return _of_container(case, setting, host)
     if around.platform == "skypilot":
         return _opened(case)

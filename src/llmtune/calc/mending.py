@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from llmtune.spec.word import Word
 
 
+COMMANDS = frozenset({"host", "docker"})  # where servers of a script run
+
+
 def set_to(setting: Setting | None, value: object, *, safe: bool = False) -> Fix | None:
     """Write another value where the setting has one word of its own for it, or one behind an equals sign."""
     words = () if setting is None else setting.words
@@ -57,7 +60,8 @@ def behind(case: Case, at: Setting | Word | None, flag: str, value: object = Non
     """Add a flag behind a setting or a word, in a shell script; elsewhere the form of a new entry is not known."""
     words = at.words if isinstance(at, Setting) else (at,)
     span = words[-1].span if words and words[-1] is not None else None
-    if case.document.kind != "shell" or span is None or words[-1] is None or words[-1].extent is None:
+    command = case.document.kind == "shell" and case.around.platform in COMMANDS  # not a file that a script writes
+    if not command or span is None or words[-1] is None or words[-1].extent is None:
         return None
     text = f" --{flag}" if value is None else f" --{flag} {value}"
     end = Span(span.file, span.end_line, span.end_column, span.end_line, span.end_column)

@@ -60,7 +60,8 @@ def trust(case: Case) -> Trust:
         return Trust.BUILD if source == "image" else Trust.NONE
     if source == "image":
         return Trust.HIDDEN if beyond(case, image.release) else Trust.FULL
-    moving = image.digest is None and (image.tag is None or MOVING.fullmatch(image.tag))
+    told = case.value_of(case.around.image) is not None  # no variable hides the tag
+    moving = told and image.digest is None and (image.tag is None or MOVING.fullmatch(image.tag))
     return Trust.ASSUMED if moving else Trust.HIDDEN
 
 

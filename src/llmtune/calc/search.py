@@ -2,7 +2,7 @@
 
 Layouts in order of preference x KV dtypes in the scenario's order; the first that starts and holds the workload's
 requests wins, otherwise the one that holds the most. Nothing is emitted that differs from the plan it was judged by.
-``choose`` is the place where a performance model will rank candidates.
+This is the search by memory alone (``recommend --quick``); ``calc/tune.py`` ranks by predicted times.
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ def recommend(request: Request) -> Recommendation:
             candidate = complete(request, layout, dtype)
             candidates.append(candidate)
             if candidate.starts and candidate.holds >= request.scenario.workload.concurrency:
-                return _answer(request, candidate, candidates)
+                return answer(request, candidate, rejected(request, candidate, candidates))
     best = choose(candidates)
-    return _answer(request, best, candidates)
+    if best is None:
+        nearest = max(candidates, key=lambda candidate: candidate.memory.part("unused").bytes)
+        others = rejected(request, None, candidates)
+        return Recommendation(None, nearest.resolved, nearest.memory, (), others, (), ())
+    return answer(request, best, rejected(request, best, candidates))
 
 
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
@@ -76,15 +80,8 @@ def _size(request: Request, flag: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _answer(request: Request, best: Candidate | None, candidates: Sequence[Candidate]) -> Recommendation:
-    rejected = tuple(
-        Rejected(_label(candidate), _why_not(request, candidate, best))
-        for candidate in candidates
-        if candidate is not best
-    )
-    if best is None:
-        nearest = max(candidates, key=lambda candidate: candidate.memory.part("unused").bytes)
-        return Recommendation(None, nearest.resolved, nearest.memory, (), rejected, (), ())
+def answer(request: Request, best: Candidate, others: tuple[Rejected, ...]) -> Recommendation:
+    """The recommendation of a candidate."""
     settings: tuple[Setting, ...] = (*best.deployment.settings, *sampling_settings(request))
     deployment = replace(best.deployment, settings=settings)
     return Recommendation(
@@ -92,14 +89,24 @@ def _answer(request: Request, best: Candidate | None, candidates: Sequence[Candi
         resolved=best.resolved,
         memory=best.memory,
         reasons=explain(request, best, deployment),
-        rejected=rejected,
+        rejected=others,
         ways_out=(),
         assumptions=(),
         warnings=_warnings(request, best),
     )
 
 
-def _label(candidate: Candidate) -> str:
+def rejected(request: Request, best: Candidate | None, candidates: Sequence[Candidate]) -> tuple[Rejected, ...]:
+    """The candidates that were not taken, with what memory says of each."""
+    return tuple(
+        Rejected(label(candidate), _why_not(request, candidate, best))
+        for candidate in candidates
+        if candidate is not best
+    )
+
+
+def label(candidate: Candidate) -> str:
+    """A candidate in a list of them."""
     return f"{candidate.layout}, KV cache {candidate.resolved.kv_cache_dtype}"
 
 

@@ -62,7 +62,7 @@ def find_ways_out(
 def starting(request: Request) -> Candidate | None:
     """The first candidate that starts."""
     for layout in layouts_of(request):
-        if _too_heavy(request, layout):
+        if too_heavy(request, layout):
             continue
         for dtype in kv_dtypes(request):
             candidate = complete(request, layout, dtype)
@@ -71,7 +71,7 @@ def starting(request: Request) -> Candidate | None:
     return None
 
 
-def _too_heavy(request: Request, layout: Layout) -> bool:
+def too_heavy(request: Request, layout: Layout) -> bool:
     """Whether the weights alone overflow the GPU: most layouts of a model that is too large end here, for little."""
     split = Resolved(
         max_model_len=1,

@@ -15,7 +15,20 @@ from typing import NoReturn
 import typer
 
 from llmtune import __version__
-from llmtune.cli import calibrate, detect, estimate, explain, lint, listing, recommend, show
+from llmtune.cli import (
+    bench_plan,
+    bench_read,
+    calibrate,
+    compare,
+    detect,
+    estimate,
+    explain,
+    lint,
+    listing,
+    recommend,
+    show,
+    simulate,
+)
 
 app = typer.Typer(
     name="llmtune",
@@ -28,6 +41,10 @@ app = typer.Typer(
 )
 app.command("recommend")(recommend.command)
 app.command("estimate")(estimate.command)
+app.command("simulate")(simulate.command)
+app.command("compare")(compare.command)
+app.command("bench-plan")(bench_plan.command)
+app.command("bench-read")(bench_read.command)
 app.command("lint")(lint.command)
 app.command("explain", cls=explain.AnyWord)(explain.command)
 app.command("calibrate")(calibrate.command)

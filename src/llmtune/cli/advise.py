@@ -30,12 +30,13 @@ from llmtune.spec.scenario import Tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from llmtune.calc.objective import Goal
     from llmtune.spec.calibration import Record
     from llmtune.spec.deployment import Setting
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Hardware
     from llmtune.spec.model import Model
-    from llmtune.spec.recommendation import WayOut
+    from llmtune.spec.recommendation import Recommendation, WayOut
     from llmtune.spec.scenario import Scenario
 
 FORMATS = ("text", "json", "yaml", "command")
@@ -170,9 +171,22 @@ def check_lengths(asked: Request) -> None:
         )
 
 
-def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
-    """The recommendation with everything a report needs; where nothing fits, with the ways out."""
-    answer = recommend(asked)
+def advise(
+    asked: Request, notes: Iterable[str] = (), *, goal: Goal | None = None, others: Iterable[Request] = ()
+) -> Advice:
+    """The recommendation with everything a report needs; where nothing fits, with the ways out.
+
+    With a goal it is chosen by predicted times, among the ``others`` too; without one by memory alone.
+    """
+    if goal is None:
+        answer = recommend(asked)
+    else:
+        from llmtune.calc.tune import tune  # noqa: PLC0415 - not with --quick
+
+        wanted = asked.model
+        asked, answer = tune((asked, *others), goal)
+        if asked.model is not wanted:
+            notes = (*notes, f"{asked.model.id} stands in for {wanted.id}: quantised weights change answers a little")
     if answer.deployment is None:
         answer = replace(answer, ways_out=ways_out(asked))
     if answer.resolved is None or answer.memory is None:
@@ -191,10 +205,17 @@ def advise(asked: Request, notes: Iterable[str] = ()) -> Advice:
             *assumptions_of(asked.model, asked.hardware, engine, notes),
             *about_sharing(site, answer.memory),
             *((measured.said,) if measured is not None else ()),
+            *_about_times(answer),
         ),
         warnings=answer.warnings,
     )
     return Advice(estimate, asked.scenario, answer)
+
+
+def _about_times(answer: Recommendation) -> tuple[str, ...]:
+    if answer.ranking is not None:
+        return answer.ranking.performance.assumptions
+    return (f"times are not predicted: {answer.unranked}",) if answer.unranked else ()
 
 
 def ways_out(asked: Request) -> tuple[WayOut, ...]:

@@ -178,7 +178,8 @@ def _store(record: Record, calibration: Path | None, *, named: bool) -> str:
         kept = [one for one in old if one not in same and not (named and one.name == record.name)]
         taken = {one.name for one in kept}
         number = next(number for number in range(1, len(taken) + 2) if _numbered(record.name, number) not in taken)
-        stored = replace(record, name=_numbered(record.name, number))
+        times = record.times or next((one.times for one in reversed(same) if one.times), ())  # of benchmarks
+        stored = replace(record, name=_numbered(record.name, number), times=times)
         done = f"stored as '{stored.name}' in {path}"
         return [*kept, stored]
 

@@ -97,7 +97,8 @@ def _summary(one: Record) -> str:
     kv = one.figures.kv_cache
     cache = f"{kv / GIB:.2f} GiB KV cache" if kv is not None else "no KV cache measured"
     when = f", measured on {one.measured}" if one.measured else ""
-    return f"{one.model}, {one.identity.gpu}, vLLM {one.identity.release}, {cache}{when}"
+    loads = f", {len(one.times)} loads timed" if len(one.times) > 1 else ", 1 load timed" if one.times else ""
+    return f"{one.model}, {one.identity.gpu}, vLLM {one.identity.release}, {cache}{loads}{when}"
 
 
 def _told(value: object) -> bool:

@@ -137,7 +137,9 @@ def _nearest(text: str) -> EngineVersion | None:
 def _image(server: Server) -> object:
     from llmtune.catalog import images  # noqa: PLC0415 - only for containers
 
-    fact = server.surroundings.image
+    fact, written = server.surroundings.image, server.surroundings.image_written
+    if fact is not None and not isinstance(fact.value, str) and written:
+        return None if is_unknown(images.split(written)[0]) else images.identify(written)
     return images.identify(fact.value) if fact is not None and isinstance(fact.value, str) else None
 
 

@@ -52,35 +52,21 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     from llmtune.cli import judge  # noqa: PLC0415 - the calculation, which --help does not need
     from llmtune.cli.calibrations import load_records  # noqa: PLC0415
-    from llmtune.cli.drafts import attach  # noqa: PLC0415
-    from llmtune.cli.hardware import from_options  # noqa: PLC0415
+    from llmtune.cli.servers import HardwareOptions, Source, estimate_words  # noqa: PLC0415
     from llmtune.cli.terminal import deliver  # noqa: PLC0415
 
     judge.check_choice("--format", format_, ("text", "json"))
     judge.check_choice("--color", color, ("auto", "always", "never"))
     records = load_records(calibration, off=no_calibration)
-    told: list[str] = []
-    reading = read_words(words or [], judge.load_engine(vllm_version) if vllm_version else _release_teller(told))
-    engine = judge.load_engine(vllm_version or reading.deployment.engine_version)
-    hardware, notes = from_options(
-        gpu=gpu,
-        gpus=gpus if gpus is not None or instance else judge.gpus_asked_for(reading.deployment, nodes),
-        nodes=nodes,
-        instance=instance,
-        gpu_memory=gpu_memory,
-        free_memory=free_memory,
-        shared_with=shared_with,
-        gpu_share=gpu_share,
-        compute_capability=compute_capability,
+    wanted = HardwareOptions(
+        gpu, gpus, nodes, instance, gpu_memory, free_memory, shared_with, gpu_share, compute_capability
     )
-    model = judge.load_model(reading.deployment.model, offline=offline, assume_architecture=assume_architecture)
-    model, said = attach(model, reading.deployment, offline=offline)
-    result = judge.estimate(reading, model, hardware, engine, (*notes, *said, *told), records=records)
+    result = estimate_words(words or [], wanted, Source(vllm_version, offline, assume_architecture, records))
     deliver(judge.render_estimate(result, format_, color=color, to_file=output is not None), output)
     raise typer.Exit(0 if result.memory.fits or exit_zero else 1)
 
 
-def _release_teller(told: list[str]) -> Callable[[Server], EngineVersion]:
+def release_teller(told: list[str]) -> Callable[[Server], EngineVersion]:
     """What tells the release of a server where no option does: the file or its image; it is said in ``told``."""
 
     def tell(server: Server) -> EngineVersion:
@@ -102,7 +88,7 @@ def read_words(words: list[str], engine: EngineVersion | Callable[[Server], Engi
     from llmtune.readers.source import Source  # noqa: PLC0415
 
     if not any(word.strip() for word in words):
-        raise UserError("nothing to estimate; name a vLLM YAML config, or put '-- vllm serve MODEL ...' at the end")
+        raise UserError("no server named; give a file that starts one, or put '-- vllm serve MODEL ...' at the end")
     if len(words) == 1 and not words[0].startswith("-"):
         return read(
             words[0] if recognises(Source(words[0], "")) else Path(words[0]), engine

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pathspec
 
-SUFFIXES = frozenset({".yaml", ".yml", ".sh", ".bash", ".service", ".dockerfile", ".tpl", ".zsh"})
+SUFFIXES = frozenset({".yaml", ".yml", ".sh", ".bash", ".service", ".container", ".dockerfile", ".tpl", ".zsh"})
 NAMES = re.compile(r"(Dockerfile|Containerfile)(\..+)?|.+\.(Dockerfile|Containerfile)", re.IGNORECASE)
 SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "venv", "target", "dist", "build"})
 WALKED = frozenset({".github", ".gitlab", ".ci", ".circleci"})

@@ -80,7 +80,7 @@ def measure(
     figures = replace(figures, kv_cache=measured_cache(figures.kv_cache, log, share, given))
     figures = replace(figures, kv_cache=None) if log.kv_cache_given else figures
     rows = compare(figures, log, share, memory, given)
-    record, calibrated = _record(log, figures, share, site, name=name or _name(site))
+    record, calibrated = _record(log, figures, share, site, name=name or default_name(site))
     said = (*notes, *_about_workers(log, worker), *_missing(log, figures), *_about_record(record, calibrated, figures))
     return Measurement(site, log, rows, worker, record, calibrated, said)
 
@@ -244,7 +244,7 @@ def shown_model(model: str) -> str:
     return kept[:LONGEST_NAME] or "model"
 
 
-def _name(site: Site) -> str:
+def default_name(site: Site) -> str:
     """A name that people can type: ``qwen3-8b-h100-sxm-0.19.0``."""
     model = shown_model(site.model.id).rsplit("/", 1)[-1]
     ranks = "".join(

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from llmtune.cli import options as opt  # noqa: TC001 - Typer reads the annotations
+from llmtune.cli import goal_options as goals  # noqa: TC001 - Typer reads the annotations
+from llmtune.cli import load_options as load  # noqa: TC001
+from llmtune.cli import options as opt  # noqa: TC001
 
 ModelName = Annotated[str, typer.Argument(help="Hugging Face id, catalog id or a directory with a config.json.")]
 ScenarioName = Annotated[str, typer.Option("--scenario", "-s", help="A shipped scenario, or your own YAML file.")]
@@ -34,7 +36,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     model: ModelName,
     scenario: ScenarioName = "chat",
     gpu: opt.GpuName = "auto",
-    gpus: opt.Gpus = None,
+    gpus: goals.GpuCount = None,
     nodes: opt.Nodes = 1,
     instance: opt.Instance = None,
     gpu_memory: opt.GpuMemory = None,
@@ -47,6 +49,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     concurrency: Concurrency = None,
     prompt_tokens: Prompt = None,
     output_tokens: Answer = None,
+    rate: load.Rate = None,
+    objective: goals.Objective = None,
+    ttft: goals.Ttft = None,
+    tpot: goals.Tpot = None,
+    price: goals.Price = None,
+    allow_quantized: goals.Quantized = False,  # noqa: FBT002
+    quick: goals.Quick = False,  # noqa: FBT002
     kv_cache_dtype: KvDtype = None,
     quantization: Quantization = None,
     tensor_parallel_size: Tensor = None,
@@ -65,10 +74,14 @@ def command(  # noqa: PLR0913 - one parameter an option
     color: opt.Color = "auto",
     exit_zero: opt.ExitZero = False,  # noqa: FBT002
 ) -> None:
-    """Recommend a vLLM configuration for a model, a GPU and a scenario: one that starts, with a reason per setting."""
+    """Recommend a vLLM configuration for a model, GPUs and a scenario: one that starts, with a reason per setting.
+
+    Layouts, steps and slots are compared by what they are predicted to do; `--quick` looks at memory alone.
+    """
     from llmtune.cli import advise, judge  # noqa: PLC0415 - the calculation, which --help does not need
     from llmtune.cli.calibrations import load_records  # noqa: PLC0415
     from llmtune.cli.drafts import attach  # noqa: PLC0415
+    from llmtune.cli.goals import GoalOptions, find_goal, read_counts, with_counts, with_siblings  # noqa: PLC0415
     from llmtune.cli.hardware import from_options  # noqa: PLC0415
     from llmtune.cli.terminal import deliver, say  # noqa: PLC0415
     from llmtune.spec.deployment import Deployment  # noqa: PLC0415
@@ -76,6 +89,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     judge.check_choice("--format", format_, advise.FORMATS)
     judge.check_choice("--color", color, ("auto", "always", "never"))
     judge.check_choice("--risk", risk, ("low", "even"))
+    aims = GoalOptions(objective, ttft, tpot, rate, concurrency, price)
+    aims.check()
+    counts = read_counts(gpus)
     engine = judge.load_engine(vllm_version)
     wishes = {
         "max-model-len": max_model_len,
@@ -87,10 +103,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     }
     pinned = advise.read_pins({key: value for key, value in wishes.items() if value is not None}, pins or [], engine)
     workload = advise.Workload(concurrency, prompt_tokens, output_tokens, headroom)
-    chosen = advise.load_scenario(scenario, workload)
+    chosen = aims.scenario(advise.load_scenario(scenario, workload))
     hardware, notes = from_options(
         gpu=gpu,
-        gpus=gpus,
+        gpus=counts[-1] if counts else None,
         nodes=nodes,
         instance=instance,
         gpu_memory=gpu_memory,
@@ -106,7 +122,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     asked = replace(asked, risk=risk)
     if prompt_tokens or output_tokens:
         advise.check_lengths(asked)
-    answer = advise.advise(asked, (*notes, *said))
+    requests = with_counts(asked, counts)
+    requests = with_siblings(requests) if allow_quantized else requests
+    goal = None if quick else find_goal(aims, chosen, hardware.gpu)
+    answer = advise.advise(requests[0], (*notes, *said), goal=goal, others=requests[1:])
     feasible = answer.recommendation.deployment is not None
     if format_ in {"yaml", "command"}:
         say(advise.spoken(answer))

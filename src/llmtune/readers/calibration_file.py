@@ -10,7 +10,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from llmtune.readers import ReadError
-from llmtune.spec.calibration import Figures, Identity, Record
+from llmtune.spec.calibration import Figures, Identity, Record, Timing
+from llmtune.spec.performance import Load
+from llmtune.spec.scenario import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +98,50 @@ def _record(path: Path, place: int, entry: Any) -> Record:
         tokens=_number(entry, "kv_cache_tokens", wrong),
         blocks=_number(entry, "kv_cache_blocks", wrong),
         measured=measured,
+        times=_times(entry.get("times", []), wrong),
     )
+
+
+def _times(entries: Any, wrong: Callable[[str], ReadError]) -> tuple[Timing, ...]:
+    """What benchmarks measured; records of start-ups have none."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise wrong("'times' is no list of objects")
+    return tuple(_timing(entry, wrong) for entry in entries)
+
+
+def _timing(entry: dict[str, Any], wrong: Callable[[str], ReadError]) -> Timing:
+    rate, concurrency = _positive(entry, "rate_per_s", wrong), _number(entry, "concurrency", wrong)
+    load = Load(
+        prompt=_tokens(entry, "prompt_tokens", wrong),
+        output=_tokens(entry, "output_tokens", wrong),
+        concurrency=concurrency,
+        rate=rate,
+        offline=rate is None and concurrency is None,
+        requests=_number(entry, "requests", wrong) or 0,
+        prefix_hit=min(1.0, _positive(entry, "prefix_hit", wrong) or 0.0),
+    )
+    return Timing(
+        load,
+        ttft=_positive(entry, "ttft_s", wrong),
+        tpot=_positive(entry, "tpot_s", wrong),
+        output_tokens_per_s=_positive(entry, "output_tokens_per_s", wrong),
+    )
+
+
+def _tokens(entry: dict[str, Any], key: str, wrong: Callable[[str], ReadError]) -> Tokens:
+    pair = entry.get(key)
+    if not isinstance(pair, list) or len(pair) != 2 or not all(type(n) is int and 0 < n <= MOST for n in pair):  # noqa: PLR2004
+        raise wrong(f"'{key}' is no pair of whole numbers")
+    return Tokens(pair[0], pair[1])
+
+
+def _positive(entry: dict[str, Any], key: str, wrong: Callable[[str], ReadError]) -> float | None:
+    value = entry.get(key)
+    if value is None or value == 0:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST:
+        raise wrong(f"'{key}' is no number above zero")
+    return float(value)
 
 
 def _figures(entry: dict[str, Any], wrong: Callable[[str], ReadError]) -> Figures:

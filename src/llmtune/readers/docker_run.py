@@ -121,7 +121,7 @@ def _servers_of_run(command: Command, at: int, site: Site) -> list[Server]:
     if run is None:
         return []
     host = {variable.name: variable.value for variable in site.variables}
-    variables = tuple(_variables(run, host))
+    variables = tuple(variables_of_run(run, host))
     image = command.words[run.image]
     around = surroundings_of(run, image, variables)
     around = replace(around, restart=around.restart or site.surroundings.restart)
@@ -197,7 +197,7 @@ def _option(run: Run, command: Command, at: int) -> int:
     return 2
 
 
-def _variables(run: Run, host: Mapping[str, str]) -> Iterator[Variable]:
+def variables_of_run(run: Run, host: Mapping[str, str]) -> Iterator[Variable]:
     """The container's environment; ``-e NAME`` takes the value from outside."""
     for option in run.all("env"):
         name, equals, value = option.value.partition("=")

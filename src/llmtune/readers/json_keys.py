@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from llmtune.spec.engine import Option
 
-LIMIT = re.compile(r"(>=|<=|>|<)(-?[\d.]+)")
+LIMIT = re.compile(r"(>=|<=|!=|>|<)(-?[\d.]+)")
 FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
 TRUTHS = FALSE | {"1", "on", "t", "true", "y", "yes"}
+MOST_SHOWN = 8  # keys or types that a message lists
 NAMED = {
     "int": "a whole number",
     "float": "a number",
@@ -29,17 +30,38 @@ NAMED = {
 
 
 class Together(NamedTuple):
-    """A key that is refused, with any value or one of ``values``, unless another key has one of ``wanted`` (any)."""
+    """A key that is refused, with any value or one of ``values``, unless another key has one of ``wanted`` (any).
+
+    ``default`` is the value that counts as none; with False every spelling of it does. ``kind`` is a type of the key
+    that only releases with this check have.
+    """
 
     flag: str
     key: str
     other: str
     words: str
     values: tuple[str, ...] = ()
-    wanted: tuple[str, ...] = ()
+    wanted: tuple[str | bool, ...] = ()
+    default: str | bool | None = None
+    kind: str = ""
 
 
-# vLLM 0.33.0: validators of the classes in config/kv_transfer.py, ec_transfer.py, structured_outputs.py, profiler.py.
+# Keys of one profiler with the default that does not ask for it.
+PROFILERS: tuple[tuple[str, str, str | bool | None], ...] = (
+    ("torch_profiler_dir", "torch", ""),
+    ("torch_profiler_activities", "torch", None),
+    ("capture_torch_profiler", "torch", False),
+    ("proton_profiler_dir", "proton", ""),
+    ("proton_context", "proton", "shadow"),
+    ("proton_data", "proton", "tree"),
+    ("proton_graph_attribution", "proton", False),
+    ("proton_backend", "proton", None),
+    ("proton_mode", "proton", None),
+    ("proton_hook", "proton", None),
+    ("proton_output_format", "proton", None),
+)
+# vLLM 0.33.0: validators of the classes in config/kv_transfer.py, ec_transfer.py, structured_outputs.py, profiler.py,
+# parallel.py (EPLBConfig).
 TOGETHER = (
     Together("kv-transfer-config", "kv_connector", "kv_role", '"kv_role": "kv_both" (or "kv_producer", "kv_consumer")'),
     Together("ec-transfer-config", "ec_connector", "ec_role", '"ec_role"'),
@@ -49,6 +71,7 @@ TOGETHER = (
         "backend",
         '"backend": "xgrammar" (or "guidance")',
         wanted=("xgrammar", "guidance"),
+        default=False,
     ),
     Together(
         "structured-outputs-config",
@@ -56,18 +79,23 @@ TOGETHER = (
         "backend",
         '"backend": "guidance"',
         wanted=("guidance",),
-    ),
-    Together("profiler-config", "torch_profiler_dir", "profiler", '"profiler": "torch"', wanted=("torch",)),
-    *(
-        Together("profiler-config", key, "profiler", '"profiler": "torch"', wanted=("torch",))
-        for key in ("torch_profiler_activities", "capture_torch_profiler")
+        default=False,
     ),
     *(
-        Together("profiler-config", key, "profiler", '"profiler": "proton"', wanted=("proton",))
-        for key in ("proton_profiler_dir", "proton_backend", "proton_mode", "proton_hook", "proton_output_format")
+        Together("profiler-config", key, "profiler", f'"profiler": "{name}"', wanted=(name,), default=default)
+        for key, name, default in PROFILERS
     ),
     Together("profiler-config", "profiler", "proton_profiler_dir", '"proton_profiler_dir"', values=("proton",)),
     Together("profiler-config", "profiler", "torch_profiler_dir", '"torch_profiler_dir"', values=("torch",)),
+    Together(
+        "eplb-config",
+        "communicator",
+        "use_async",
+        '"use_async": false',
+        values=("torch_nccl", "pynccl"),
+        wanted=(False,),
+        kind="=torch_xccl",
+    ),
 )
 
 
@@ -118,25 +146,34 @@ def _wrong(path: str, key: str, types: tuple[str, ...], item: Any) -> tuple[str,
 
 def _apart(option: Option, value: Mapping[str, Any]) -> tuple[str, str, str, str | None] | None:
     for rule in TOGETHER:
+        types = option.keys.get(rule.key)
+        if rule.flag != option.flag or types is None or (rule.kind and rule.kind not in types):
+            continue
         given, other = value.get(rule.key), value.get(rule.other)
-        off = not given or (isinstance(given, str) and given.lower() in FALSE)
-        if rule.flag != option.flag or rule.key not in option.keys or off:
+        if given is None or _same(given, rule.default) or (rule.values and given not in rule.values):
             continue
-        if rule.values and given not in rule.values:
-            continue
-        if other is None or (rule.wanted and other not in rule.wanted):
+        if other in (None, "") or (rule.wanted and not any(_same(other, wanted) for wanted in rule.wanted)):
             return "invalid-json-argument", f"{rule.key!r} is refused without {rule.words}", rule.key, None
     return None
 
 
+def _same(one: Any, other: Any) -> bool:
+    """Whether a value is another one; false has many spellings."""
+    if other is False:
+        return not one or (isinstance(one, str) and one.lower() in FALSE)
+    return bool(one == other)
+
+
 def _takes(kind: str, value: Any) -> bool:  # noqa: PLR0911 - one line a type
-    name = re.split(r"[<>]", kind)[0]
+    name = re.split(r"[<>!]", kind)[0]
     if kind == "any" or kind.startswith("@"):
         return kind == "any" or isinstance(value, dict)
     if kind == "none":
         return value is None
     if kind.startswith("=#"):
         return not isinstance(value, bool) and value == int(kind[2:])
+    if kind.startswith("~#"):
+        return not isinstance(value, str) and bool(value == int(kind[2:]))
     if kind.startswith("="):
         return bool(value == kind[1:])
     if kind[0] in "~%":
@@ -163,7 +200,8 @@ def _is_number(name: str, value: Any) -> bool:
 
 def _within(value: Any, sign: str, limit: str) -> bool:
     number, bound = float(value), float(limit)
-    return {">=": number >= bound, "<=": number <= bound, ">": number > bound, "<": number < bound}[sign]
+    checks = {">=": number >= bound, "<=": number <= bound, "!=": number != bound, ">": number > bound}
+    return checks.get(sign, number < bound)
 
 
 def _folded(text: str, how: str) -> str:
@@ -173,22 +211,23 @@ def _folded(text: str, how: str) -> str:
 def wanted(types: tuple[str, ...]) -> str:
     """What types take, in words."""
     shown = [_name(kind) for kind in types]
+    if len(shown) > MOST_SHOWN:
+        return f"{', '.join(shown[:MOST_SHOWN])}, ..."
     return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else shown[0]
 
 
 def _name(kind: str) -> str:
     if kind[0] in "=~%":
         return kind[1:].removeprefix("#")
-    limits = [f"{sign} {limit}" for sign, limit in LIMIT.findall(kind)]
-    name = re.split(r"[<>:]", kind)[0]
+    limits = [f"{'other than' if sign == '!=' else sign} {limit}" for sign, limit in LIMIT.findall(kind)]
+    name = re.split(r"[<>!:]", kind)[0]
     if name == "list":
         return "a list" + {"int": " of whole numbers", "str": " of texts"}.get(kind.partition(":")[2], "")
     return " ".join([NAMED.get(name, "an object"), *limits])
 
 
 def _listed(known: list[str]) -> str:
-    most = 8
-    return ", ".join(sorted(known)[:most]) + (", ..." if len(known) > most else "")
+    return ", ".join(sorted(known)[:MOST_SHOWN]) + (", ..." if len(known) > MOST_SHOWN else "")
 
 
 def _closest(key: str, known: list[str]) -> str | None:

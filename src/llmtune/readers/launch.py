@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.readers.shell_parts import ASSIGNMENT
-from llmtune.readers.source import Excerpt
+from llmtune.readers.source import Excerpt, joined
 from llmtune.spec.finding import Fix, Notice
 from llmtune.spec.record import dataclass
 from llmtune.spec.server import Variable
@@ -233,22 +233,6 @@ def _string_of_shell(command: Command, at: int) -> Excerpt | None:
         if not text.startswith(("-", "+", "sh")) and words[index - 1].text not in {"-o", "+o", "-O"}:
             return None
     return None
-
-
-def joined(texts: Sequence[Excerpt]) -> Excerpt | None:
-    """Texts with blanks between them, as ``eval`` reads them."""
-    if not texts:
-        return None
-    pieces: list[str] = []
-    offsets: list[int] = []
-    for part in texts:
-        if pieces:
-            pieces.append(" ")
-            offsets.append(part.offsets[0])
-        pieces.append(part.text)
-        offsets += part.offsets[: len(part.text)]
-    end = offsets[-1] + 1 if offsets else texts[0].offsets[0]
-    return Excerpt(texts[0].source, "".join(pieces), [*offsets, end])
 
 
 def pinned(command: Command) -> Fact[str] | None:

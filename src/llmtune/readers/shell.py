@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmtune.readers.shell_values import Field
+    from llmtune.readers.shell_walk import Walk
     from llmtune.spec.finding import Notice
     from llmtune.spec.server import Variable
     from llmtune.spec.span import Span
@@ -43,12 +44,19 @@ class Command:
 
 def commands(excerpt: Excerpt, variables: Mapping[str, str] | None = None) -> list[Command]:
     """Every simple command of a shell text. ``variables`` are known from outside: an ``env:``, an ``Environment=``."""
+    return walk(excerpt, variables).found
+
+
+def walk(excerpt: Excerpt, variables: Mapping[str, str] | None = None) -> Walk:
+    """A walk through a shell text that is done: its commands, and the files that it writes."""
     from llmtune.readers.shell_walk import Walk  # noqa: PLC0415 - it imports this module
 
     if len(excerpt.text) > LONGEST:
         message = f"more than {LONGEST} characters of shell; put the command of the server into a file of its own"
         raise ReadError(message, name="unreadable-file")
-    return Walk(excerpt, variables or {}).run()
+    done = Walk(excerpt, variables or {})
+    done.run()
+    return done
 
 
 class Texts(Sequence[Excerpt]):

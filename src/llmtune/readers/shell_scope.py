@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from llmtune.readers.expansions import assigned, expand
+from llmtune.readers.numbers import counted
 from llmtune.readers.shell import Command, Texts, text_of
 from llmtune.readers.shell_parts import ASSIGNMENT
 from llmtune.readers.shell_values import Field, Value, Variables, outside
@@ -32,6 +33,7 @@ SPOKEN = re.compile(r"^[ \t]*(?:(?:echo|printf|log\w*|info)\b|#)[^\n]*$", re.MUL
 BLANKS = re.compile(r"[ \t]*")
 ENVIRONMENT_OF_TOOLS = re.compile(r"activate\b|bashrc|profile|conda\.sh|cargo/env|nvm\.sh|setvars\.sh|set_env\.sh")
 MOST_VARIABLES = 500
+POSITIONAL = ("@", *"123456789")
 
 
 class Scope:
@@ -216,12 +218,31 @@ class Scope:
                 if text.isidentifier():
                     self.variables.hide(text)
         elif name == "shift":
-            self.variables.pop("@", None)
+            self._shift(texts[1] if len(texts) > 1 else "1")
         elif name == "set" and "--" in texts:
             items = tuple(outside(word.text, open=word.open) for word in words[texts.index("--") + 1 :])
             self.variables["@"] = Value(items, array=True)
         elif name == "set" and {"-a", "+a", "allexport"} & set(texts):
             self.exports_all = not {"+a", "+o"} & set(texts)
+
+    def give(self, fields: Sequence[Field] | None) -> None:
+        """The arguments of a function or of the script; None for those that are not known."""
+        for key in POSITIONAL:
+            self.variables.pop(key, None)
+        if fields is None:
+            return
+        self.variables["@"] = Value(tuple(fields), array=True)
+        if not any(item.open for item in fields):
+            self.variables.update({str(at): Value((item,)) for at, item in enumerate(fields[:9], 1)})
+
+    def _shift(self, count: str) -> None:
+        """``shift 2``: the first arguments are gone."""
+        given = self.variables.get("@")
+        number = counted(count)
+        if given is None or number is None or any(item.open for item in given.fields):
+            self.give(None)
+        else:
+            self.give(given.fields[number:])
 
     def _notices(self, raw: RawCommand) -> list[Notice]:
         notices = []

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from llmtune.readers.shell import Texts
 from llmtune.readers.shell_branches import Fork, split_case, split_if
-from llmtune.readers.shell_scope import Scope
+from llmtune.readers.shell_documents import appended_file, here_document
+from llmtune.readers.shell_functions import Functions
+from llmtune.readers.shell_scope import POSITIONAL, Scope
 from llmtune.readers.shell_tree import Tree, is_script
-from llmtune.readers.shell_values import Value, outside
 from llmtune.readers.source import Excerpt
 from llmtune.spec.finding import Notice
 from llmtune.spec.word import Word, hole
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from llmtune.readers.shell import Command
+    from llmtune.readers.shell_documents import HereDocument
 
 SIMPLE = frozenset({"command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments"})
 LOOPS = frozenset({"for_statement", "while_statement", "c_style_for_statement", "select_statement"})
@@ -32,10 +33,9 @@ MOST_STEPS = 100_000  # nodes and tasks; the largest public script has 6000
 DEEPEST = 8  # shells in shells, loops in loops
 DEEPEST_SCRIPT = 2  # scripts in here-documents
 SUBSTITUTION = re.compile(r"[`(]")
-NAMES = re.compile(r"[\w./-]+")
 COMMENT = re.compile(r"#[^\n]*")
 ASSIGNED = re.compile(r"(?<![\w$-])([A-Za-z_]\w*)\+?=")
-POSITIONAL = ("@", *"123456789")
+SHIFT = re.compile(r"\bshift\b")
 
 
 class Walk:
@@ -50,12 +50,12 @@ class Walk:
         self.depth = depth
         self.found: list[Command] = []
         self.ends: list[int] = []  # of the text of each command found
-        self.functions: dict[str, Any] = {}
-        self.called: set[str] = set()
+        self.functions = Functions(self.tree)
         self.covered = 0  # what stands before belongs to a command that was read
         self.stop = len(self.text)
         self.inside = 0
-        self.uncalled: deque[str] = deque()
+        self.documents: dict[int, HereDocument] = {}  # by their places
+        self.appended: set[str] = set()  # files that here-documents are added to
         self.tasks: list[Any] = []
 
     def run(self) -> list[Command]:
@@ -67,16 +67,10 @@ class Walk:
             while self.tasks and len(self.found) < MOST_COMMANDS and steps < MOST_STEPS:
                 task, steps = self.tasks.pop(), steps + 1
                 task() if callable(task) else self.visit(task)
-            if self.tasks or not self.uncalled:
+            name = None if self.tasks else self.functions.next_uncalled()
+            if name is None:
                 return self.found
-            name = self.uncalled.popleft()
-            if name not in self.called:
-                self.call(name)
-
-    @cached_property
-    def names(self) -> Counter[str]:
-        """How often every word stands in the text: a function's name at its definition and at each call."""
-        return Counter(NAMES.findall(self.text))
+            self.call(name)
 
     def push(self, tasks: Iterable[Any]) -> None:
         """Do these next, in this order: nodes to visit, functions to call."""
@@ -125,9 +119,13 @@ class Walk:
             return
         self.found.append(command)
         self.ends.append(raw.end if raw.comment is None else raw.comment)
-        name = command.words[0].text
-        if name in self.functions and name not in self.called:
-            self.call(name, command)
+        answer = self.functions.answer(command) if self.depth < DEEPEST_SCRIPT else None
+        if answer is not None:
+            built = Walk(answer, {}, self.depth + 1).run()
+            self.found += built
+            self.ends += [self.ends[-1]] * len(built)
+        if self.functions.is_walked_for(command):
+            self.call(command.words[0].text, command)
 
     def cut_off(self, command: Command, start: int) -> bool:
         """A command that starts with a flag is the rest of the one before: a continued line broke off."""
@@ -164,31 +162,27 @@ class Walk:
         if name is None or body is None:
             self.push(node.children)
             return
-        written = self.tree.written(name)
-        if written not in self.functions:
-            self.functions[written] = body
-            self.uncalled.append(written)
+        self.functions.define(self.tree.written(name), body)
 
     def call(self, name: str, command: Command | None = None) -> None:
-        """Walk a function's body once; its arguments are known where only one call is written."""
-        self.called.add(name)
+        """Walk a function's body, for a call of it."""
+        self.functions.calls[name] += 1
+        self.functions.active.append(name)
         outer = {key: self.scope.variables.pop(key, None) for key in POSITIONAL}
-        if command is not None and self.names[name] <= len(("the definition", "the call")):
-            fields = [outside(word.text, open=word.open) for word in command.words[1:]]
-            self.scope.variables["@"] = Value(tuple(fields), array=True)
-            if not any(item.open for item in fields):
-                self.scope.variables.update({str(at): Value((item,)) for at, item in enumerate(fields[:9], 1)})
+        if command is not None and isinstance(command.texts, Texts) and self.functions.knows_arguments(name):
+            self.scope.give([item for item, _ in command.texts.fields[1:]])
         covered, stop = self.covered, self.stop
 
         def leave() -> None:
             self.covered, self.stop = covered, stop
+            self.functions.active.pop()
             for key, value in outer.items():
                 self.scope.variables.pop(key, None)
                 if value is not None:
                     self.scope.variables[key] = value
 
         self.covered, self.stop = 0, len(self.text)
-        self.push([self.functions[name], leave])
+        self.push([self.functions.bodies[name], leave])
 
     def branches(
         self, conditions: Sequence[Any], bodies: Sequence[tuple[Sequence[Any], Sequence[Any]]], complete: object
@@ -217,6 +211,7 @@ class Walk:
         """A loop: what its body assigns is not known when it starts again."""
         variable, body = node.child_by_field_name("variable"), node.child_by_field_name("body")
         names = {self.tree.written(variable)} if variable is not None else set()
+        shifts = body is not None and bool(SHIFT.search(self.tree.written(body)))
         if body is not None and self.inside < DEEPEST:
             names |= {name for name in ASSIGNED.findall(self.tree.written(body)) if name in self.scope.variables}
         fork = Fork()
@@ -226,6 +221,8 @@ class Walk:
             self.inside += 1
             for name in names:
                 self.scope.variables.hide(name, self.scope.variables.get(name))
+            if shifts:
+                self.scope.give(None)
 
         def leave() -> None:
             self.inside -= 1
@@ -271,14 +268,24 @@ class Walk:
         if body is None or marker is None or self.depth >= DEEPEST_SCRIPT:
             return
         start, end = self.tree.at(body.start_byte), self.tree.at(body.end_byte)
-        if not is_script(self.text[self.tree.at(node.start_byte) : start], self.text[start:end]):
-            return
         quoted = self.tree.written(marker)[:1] in {"'", '"', "\\"}
+        header = self.text[self.tree.at(node.start_byte) : start]
+        if not is_script(header, self.text[start:end]):
+            self.note_document(header, start, end, quoted=quoted)
+            return
         inner = self.excerpt.part(start, end) if quoted else self.scope.body(start, end)
         known = {variable.name: variable.value for variable in self.scope.exported.values()}
         found = Walk(inner, known, self.depth + 1).run()
         self.found += found
         self.ends += [end] * len(found)
+
+    def note_document(self, header: str, start: int, end: int, *, quoted: bool) -> None:
+        """A here-document that is another file."""
+        file = here_document(header, start, end, quoted=quoted) if self.depth == 0 else None
+        if file is not None:
+            self.documents[start] = file
+        elif appended := appended_file(header):
+            self.appended.add(appended)
 
     def lines(self, start: int, end: int, nodes: Sequence[Any]) -> None:
         """What the grammar does not understand: every line that nothing else covers may be a command."""

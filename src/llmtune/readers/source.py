@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.spec.record import dataclass
 from llmtune.spec.span import Span
+from llmtune.spec.word import HOLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 class Source:
     """The text of one file, or of the standard input."""
 
-    def __init__(self, text: str, name: str) -> None:
-        """Take a text and the name that spans and messages carry."""
+    def __init__(self, text: str, name: str, title: str = "") -> None:
+        """Take a text and the name that spans and messages carry.
+
+        ``title`` is what a file with this text is called, where the text stands in another one.
+        """
         self.text = text
         self.name = name
+        self.title = title or name
 
     @cached_property
     def starts(self) -> list[int]:
@@ -93,8 +98,24 @@ class Excerpt:
         first = self.offsets[start]
         same = self.source.text[first : first + end - start] == self.text[start:end]
         together = end <= start or self.offsets[end - 1] == first + end - start - 1
-        return same and together and "\n" not in self.text[start:end]
+        return same and together and not {"\n", HOLE} & set(self.text[start:end])
 
     def part(self, start: int, end: int) -> Excerpt:
         """The characters ``start:end`` as an excerpt of their own."""
         return Excerpt(self.source, self.text[start:end], self.offsets[start : end + 1])
+
+
+def joined(texts: Sequence[Excerpt]) -> Excerpt | None:
+    """Texts with blanks between them, as ``eval`` reads them."""
+    if not texts:
+        return None
+    pieces: list[str] = []
+    offsets: list[int] = []
+    for part in texts:
+        if pieces:
+            pieces.append(" ")
+            offsets.append(part.offsets[0])
+        pieces.append(part.text)
+        offsets += part.offsets[: len(part.text)]
+    end = offsets[-1] + 1 if offsets else texts[0].offsets[0]
+    return Excerpt(texts[0].source, "".join(pieces), [*offsets, end])

@@ -26,7 +26,7 @@ from llmtune.readers.mistakes import typographic
 from llmtune.spec.finding import Edit, Fix, Notice
 from llmtune.spec.record import dataclass
 from llmtune.spec.server import Server
-from llmtune.spec.surroundings import Surroundings
+from llmtune.spec.surroundings import UNKNOWN, Surroundings
 from llmtune.spec.word import Word, hole, is_unknown, shown
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from llmtune.spec.span import Span
     from llmtune.spec.surroundings import Fact
 
-__all__ = ["SHELLS", "Site", "container_servers", "in_container", "is_official", "of_items", "servers_of"]
+__all__ = ["SHELLS", "Site", "container_servers", "in_container", "is_official", "names_vllm", "of_items", "servers_of"]
 
 CONTAINERS = frozenset({"docker", "podman", "nerdctl"})
+RUNTIME = re.compile(r"docker|podman|nerdctl|container|runtime|engine", re.IGNORECASE)
 DEEPEST = 3  # bash -c in bash -c in bash -c
 OFFICIAL_IMAGE = re.compile(r"(?:^|/)vllm-openai(?:-[\w-]+)?(?:[:@]|$)")  # its ENTRYPOINT starts the server
 OTHER_IMAGE = re.compile(
@@ -52,7 +53,7 @@ TELLING = re.compile(
     r"|max[-_]num[-_](seqs|batched[-_]tokens)|enforce[-_]eager|enable[-_]prefix[-_]caching|enable[-_]chunked[-_]prefill"
     r"|enable[-_]auto[-_]tool[-_]choice|kv[-_]cache[-_]dtype)(=|$)"
 )
-INSTEAD = {"docker": "--entrypoint", "dockerfile": "ENTRYPOINT", "kubernetes": "'command:'"}
+INSTEAD = {"docker": "--entrypoint", "quadlet": "Entrypoint=", "dockerfile": "ENTRYPOINT", "kubernetes": "'command:'"}
 CURLY = re.compile("[\u2018\u2019\u201c\u201d\u201e]")
 
 
@@ -118,6 +119,24 @@ def is_official(image: str) -> bool:
     return bool(OFFICIAL_IMAGE.search(image))
 
 
+def names_vllm(image: str) -> bool:
+    """Whether an image is vLLM's own or somebody's build of it, as far as its name or the list of images tells.
+
+    >>> names_vllm("ghcr.io/me/vllm-cuda:1"), names_vllm("me/vllm-router"), names_vllm("ghcr.io/llm-d/llm-d:v0.6.0")
+    (True, False, True)
+    """
+    if is_official(image) or ("vllm" in image.lower() and not OTHER_IMAGE.search(_last_part(image))):
+        return True
+    from llmtune.catalog import images  # noqa: PLC0415 - few images are called otherwise
+
+    known = images.identify(image) if image and not is_unknown(image) else None
+    return known is not None and known.runs_vllm is True and known.entrypoint in {"serve", "api_server"}
+
+
+def _last_part(image: str) -> str:
+    return image.split("@", maxsplit=1)[0].rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
+
+
 def _servers(commands: Sequence[Command], site: Site) -> list[Server]:
     found: list[Server] = []
     before: list[tuple[Word, ...]] = [*site.prologue]
@@ -136,7 +155,7 @@ def _of_command(command: Command, site: Site) -> list[Server]:
     at, own = behind_prefixes(command)
     if at >= len(command.words):
         return []
-    if program_of(command.words[at]) in CONTAINERS:
+    if program_of(command.words[at]) in CONTAINERS or _runs_containers(command.words[at : at + 2]):
         from llmtune.readers.docker_run import servers_of_docker  # noqa: PLC0415 - it imports this module
 
         return servers_of_docker(command, at, replace(site, variables=(*site.variables, *command.variables)))
@@ -152,6 +171,12 @@ def _of_command(command: Command, site: Site) -> list[Server]:
     return _noticed(_servers(shell.commands(inner, known), deeper), command.notices)
 
 
+def _runs_containers(words: Sequence[Word]) -> bool:
+    """Whether a variable names the program that runs containers: ``$RUNTIME run``."""
+    hidden = is_unknown(words[0].text) and bool(RUNTIME.search(words[0].text))
+    return hidden and len(words) > 1 and words[1].text == "run"
+
+
 def _server(command: Command, start: Start, site: Site) -> Server:
     words = tuple(_elided(word) for word in command.words[start.at :])
     span = site.span or command.span or command.words[0].span
@@ -160,6 +185,8 @@ def _server(command: Command, start: Start, site: Site) -> Server:
     around, image = site.surroundings, image_of(command)
     if around.image is None and image is not None:
         around = replace(around, image=image)
+    elif around.image is not None and around.image.value is UNKNOWN:
+        around = replace(around, image_written=site.image)
     return Server(
         name=site.name or f"line {span.line}",
         span=span,
@@ -212,9 +239,8 @@ def _starts_vllm(command: Command, image: str) -> bool:
     words = command.words
     if not words:
         return is_official(image)
-    name = image.split("@", maxsplit=1)[0].rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
-    hidden = not image or is_unknown(name)
-    known = is_official(image) or ("vllm" in image.lower() and not OTHER_IMAGE.search(name))
+    hidden = not image or is_unknown(_last_part(image))
+    known = names_vllm(image)
     if words[0].text.startswith("-") or words[0].open:
         return known or (hidden and any(TELLING.match(word.text) for word in words))
     model = (

@@ -36,6 +36,10 @@ SAME = {
 IMPORTED = frozenset({"distributed-executor-backend"})  # a class by its path is as good as a name
 # A mapping that nothing looks at before the first request (vLLM 0.33.0, entrypoints/common/cli_args.py).
 UNCHECKED = frozenset({"default-chat-template-kwargs"})
+# Mappings that may be null, though their default is an empty one (config/model.py, ModelConfig; cli_args.py).
+NULLABLE = frozenset({"limit-mm-per-prompt", "media-io-kwargs", "reasoning-effort-map"})
+# Empty ones are not looked at without LoRA (config/vllm.py, VllmConfig).
+IDLE = frozenset({"default-mm-loras"})
 LARGEST = (1 << 63) - 1
 SHOWN = 60  # characters of a wrong value in a message
 
@@ -170,7 +174,8 @@ def _json(option: Option, text: str) -> Value:
             raise BadValue("invalid-json-argument", message) from error
         where = f" ({error.msg} at character {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise BadValue("invalid-json-argument", f"not valid JSON{where}; {_json_advice(option)}") from error
-    nothing = value is None and option.optional and not option.human  # a config class takes no null
+    absent = option.optional and not option.human  # a config class takes no null
+    nothing = (value is None and (absent or option.flag in NULLABLE)) or (not value and option.flag in IDLE)
     if option.json and option.flag not in UNCHECKED and not isinstance(value, dict) and not nothing:
         raise BadValue("invalid-json-argument", f"the JSON is no object; {_json_advice(option)}")
     return value

@@ -38,7 +38,7 @@ MILLI = 1000
 
 def is_yaml(source: Source) -> bool:
     """Whether the name is one of a YAML file, of the template of one, or of none."""
-    base = source.name.rsplit("/", 1)[-1].lower()
+    base = source.title.rsplit("/", 1)[-1].lower()
     return not base.strip("-") or base.startswith("<") or base.rpartition(".")[2] in SUFFIXES
 
 

@@ -18,7 +18,7 @@ START = re.compile(
     (?:[{\[] | -\s | ['"]?[\w./-]+['"]?\s*:(?:\s|$))""",
     re.VERBOSE,
 )
-RELEVANT = re.compile(r"vllm|--(max.model.len|gpu.memory.utilization|tensor.parallel.size)", re.IGNORECASE)
+RELEVANT = re.compile(r"vllm|llm-d/llm-d|--(max.model.len|gpu.memory.utilization|tensor.parallel.size)", re.IGNORECASE)
 
 
 def starts_as_yaml(source: Source) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from llmtune.readers.source import Source
 
+BYTE_ORDER_MARK = "\ufeff"
 DEEPEST = 64  # nested collections; deployments of Kubernetes have 12
 MOST_ALIASES = 500
 MOST_DUPLICATES = 100  # that are told
@@ -187,6 +188,8 @@ def documents(source: Source) -> list[Yaml]:
     import yaml
 
     text = mask_templates(source.text)
+    if text.startswith(BYTE_ORDER_MARK):  # the parser does not count it
+        text = "\n" + text[1:]
     loader_class: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         _check_shape(text, source, loader_class)

@@ -28,14 +28,16 @@ PARTS = {
 
 def estimate(result: Estimate) -> str:
     """An estimate as a document."""
-    return _dump({"schema": ESTIMATE, **describe(result)})
+    return dump({"schema": ESTIMATE, **describe(result)})
 
 
 def advice(result: Advice) -> str:
     """A recommendation as a document; ``estimate`` inside has the form of an estimate's own."""
+    from llmtune.reports.ranking_json import ranking  # noqa: PLC0415 - it uses this module
+
     answer = result.recommendation
     deployment = answer.deployment
-    return _dump(
+    return dump(
         {
             "schema": RECOMMENDATION,
             "model": {"id": result.estimate.model.id},
@@ -52,6 +54,7 @@ def advice(result: Advice) -> str:
             "ways_out": [
                 {"change": way.change, "arguments": way.arguments, "result": way.result} for way in answer.ways_out
             ],
+            **ranking(answer),
             "estimate": describe(result.estimate),
         }
     )
@@ -142,5 +145,6 @@ def _hardware(hardware: Hardware) -> dict[str, Any]:
     }
 
 
-def _dump(document: dict[str, Any]) -> str:
+def dump(document: dict[str, Any]) -> str:
+    """The text of a document."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

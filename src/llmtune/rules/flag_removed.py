@@ -61,4 +61,22 @@ def mended(case: Case, notice: Notice, advice: Replacement | None) -> Fix | None
     if advice.rename and advice.rename.partition(".")[0] in case.engine.options:
         edit = notice.words[0].edit(0, len(notice.flag), f"--{advice.rename}")
         return Fix(f"write --{advice.rename}", (edit,), safe=True) if edit else None
+    if advice.values:
+        return _reworded(notice, advice)
     return without_words(notice.words, f"delete {notice.flag}", safe=True) if advice.delete else None
+
+
+def _reworded(notice: Notice, advice: Replacement) -> Fix | None:
+    """Another flag with the value that means the same: ``--task embed`` to ``--convert embed``."""
+    first, last = notice.words[0], notice.words[-1]
+    joined = len(notice.words) == 1
+    start = len(notice.flag) + 1 if joined else 0
+    meant = advice.values.get(last.text[start:])
+    if meant is None or len(notice.words) > 2:  # noqa: PLR2004 - the flag and its value
+        return None
+    flag, value = meant
+    edits = [first.edit(0, len(notice.flag), f"--{flag}")]
+    if last.text[start:] != value:
+        edits.append(last.edit(start, len(last.text), value))
+    done = tuple(edit for edit in edits if edit is not None)
+    return Fix(f"write --{flag} {value}", done, safe=True) if len(done) == len(edits) else None

@@ -52,7 +52,7 @@ CONFIDENCE = "likely"
 SINCE = "0.18.0"
 NEEDS = ("release", "arguments")
 
-GRANTED = {"kubernetes": 30, "docker": 10, "compose": 10}  # seconds, where the file does not say
+GRANTED = {"kubernetes": 30, "docker": 10, "compose": 10, "quadlet": 10}  # seconds, where the file does not say
 
 
 def check(case: Case) -> Iterator[Finding]:

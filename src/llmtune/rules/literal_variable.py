@@ -14,7 +14,7 @@ Example:
       containers:
         - name: vllm
           image: vllm/vllm-openai:v0.33.0
-          args: [Qwen/Qwen3-8B, --served-model-name, "${NAME}", --max-model-len=8192, --host, 127.0.0.1]
+          args: [Qwen/Qwen3-8B, --served-model-name, "${NAME}", --max-model-len=8192]
           env:
             - name: NAME
               value: chat
@@ -40,7 +40,7 @@ Use instead:
       containers:
         - name: vllm
           image: vllm/vllm-openai:v0.33.0
-          args: [Qwen/Qwen3-8B, --served-model-name, $(NAME), --max-model-len=8192, --host, 127.0.0.1]
+          args: [Qwen/Qwen3-8B, --served-model-name, $(NAME), --max-model-len=8192]
           env:
             - name: NAME
               value: chat

@@ -2,8 +2,9 @@
 
 Every request may then take that much of the KV cache, and the start fails where one does not fit. Most models state
 32,768 tokens or far more (Llama 3.1: 131,072; Qwen3-Coder: 262,144), and few requests are as long. Set the length that
-requests need, or `auto` (since 0.14), which takes the longest that fits. Where the GPU is known, nothing is said if
-several requests of the full length fit (vLLM 0.33.0, config/model.py, _get_and_verify_max_len).
+requests need, or `auto` (since 0.14), which takes the longest that fits. Where the GPU is known, it is an info if one
+request of the full length fits, and nothing is said if several do (vLLM 0.33.0, config/model.py,
+_get_and_verify_max_len).
 
 Example:
     ```sh
@@ -65,6 +66,7 @@ def check(case: Case) -> Iterator[Finding]:
         case.model_word,
         note=note,
         help=f"set the length that requests need{', or --max-model-len auto' if auto else ''}",
+        severity="info" if memory is not None else "",
         confidence="" if case.model is not None else "possible",
     )
 

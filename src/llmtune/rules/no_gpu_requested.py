@@ -35,6 +35,7 @@ NEEDS = ("container",)
 HELP = {
     "docker": "add --gpus all",
     "compose": "reserve them under deploy.resources.reservations.devices, or set 'gpus: all'",
+    "quadlet": "add 'AddDevice=nvidia.com/gpu=all'",
     "kubernetes": "set 'nvidia.com/gpu' under resources.limits",
 }
 

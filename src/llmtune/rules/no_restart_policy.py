@@ -43,13 +43,14 @@ if TYPE_CHECKING:
     from llmtune.spec.finding import Finding
 
 SEVERITY = "info"
+UNITS = frozenset({"systemd", "quadlet"})
 SYSTEMD = frozenset({"no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always", ""})
 
 
 def check(case: Case) -> Iterator[Finding]:
     """No policy in Compose, none in a systemd unit, or one that systemd does not have."""
     policy = case.value_of(case.around.restart)
-    if case.document.kind == "systemd" and policy is not None and policy not in SYSTEMD:
+    if case.document.kind in UNITS and policy is not None and policy not in SYSTEMD:
         yield case.finding(
             f"systemd knows no 'Restart={policy}' and leaves the server down when it stops",
             case.around.restart,
@@ -60,5 +61,5 @@ def check(case: Case) -> Iterator[Finding]:
         return
     if case.around.platform == "compose" and case.around.complete:
         yield case.finding("the server stays down when it stops", help="add 'restart: unless-stopped' to the service")
-    elif case.document.kind == "systemd":
+    elif case.document.kind in UNITS:
         yield case.finding("the server stays down when it stops", help="add 'Restart=on-failure' to [Service]")

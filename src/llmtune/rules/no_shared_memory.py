@@ -42,6 +42,7 @@ NEEDS = ("container",)
 HELP = {
     "docker": "add --ipc=host or --shm-size=16g in front of the image",
     "compose": "add 'ipc: host' or 'shm_size: 16gb' to the service",
+    "quadlet": "add 'ShmSize=16g', or 'PodmanArgs=--ipc=host'",
     "kubernetes": "mount an emptyDir with 'medium: Memory' and a sizeLimit at /dev/shm",
     "helm": "set vllmConfig.tensorParallelSize instead of the flag: the chart then mounts shared memory",
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llmtune.calc.case import Case
-    from llmtune.spec.finding import Finding
+    from llmtune.spec.finding import Finding, Notice
 
 SEVERITY = "error"
 
@@ -44,5 +44,11 @@ def check(case: Case) -> Iterator[Finding]:
             yield case.finding(notice.message, notice.span, fix=notice.fix)
         elif notice.fix is not None or level is Trust.ASSUMED:
             message = f"no release of vLLM known here has a flag {notice.flag}"
-            advice = notice.fix.title if notice.fix else "delete it, or name the release that has it"
+            advice = notice.fix.title if notice.fix else _meant(notice) or "delete it, or name the release that has it"
             yield case.finding(message, notice.span, help=advice, fix=notice.fix, confidence="likely")
+
+
+def _meant(notice: Notice) -> str:
+    """What the reader takes the flag for, where the file spells it so that it cannot be edited."""
+    better = notice.message.partition("Did you mean ")[2].rstrip("?")
+    return f"write {better}" if better else ""

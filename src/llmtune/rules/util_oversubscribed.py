@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 SEVERITY = "error"
 CONFIDENCE = "likely"
 FLAG = "gpu-memory-utilization"
-ONE_MACHINE = frozenset({"compose", "docker", "host"})
+ONE_MACHINE = frozenset({"compose", "docker", "quadlet", "host"})
 TOGETHER = frozenset({"compose"})  # all servers of the file run at once, unless somebody starts them one by one
 
 

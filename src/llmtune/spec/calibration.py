@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmtune.spec.deployment import Value
+    from llmtune.spec.performance import Load
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,21 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """What a benchmark measured under a load: means over its requests, in seconds; None where it did not say."""
+
+    load: Load
+    ttft: float | None = None
+    tpot: float | None = None
+    output_tokens_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """A measured start-up that later estimates may use. ``utilization`` is the share its ``kv_cache`` was left of."""
+    """What was measured of a deployment, for later estimates: a start-up (``figures``), benchmarks (``times``).
+
+    ``utilization`` is the share that ``kv_cache`` was left of.
+    """
 
     name: str
     model: str
@@ -104,6 +118,7 @@ class Record:
     tokens: int | None = None
     blocks: int | None = None
     measured: str | None = None
+    times: tuple[Timing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llmtune.spec.engine import Option
 
 
@@ -54,14 +57,16 @@ class MethodHistory:
 class Replacement:
     """What to do about an option that is gone or going, or was deprecated before it went.
 
-    ``rename`` is the option that takes the same values with the same meaning. ``delete``: deleting it is right and
-    changes nothing else. ``removed_in`` is the release in which the engine plans to drop an option it still has.
+    ``rename`` is the option that takes the same values with the same meaning. ``values`` gives for some values the
+    option and the value that mean the same. ``delete``: deleting it is right and changes nothing else. ``removed_in``
+    is the release in which the engine plans to drop an option it still has.
     """
 
     advice: str
     rename: str | None = None
     delete: bool = False
     removed_in: str | None = None
+    values: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from llmtune.spec.hardware import Hardware
     from llmtune.spec.memory import Memory
     from llmtune.spec.model import Model
+    from llmtune.spec.ranking import Ranking
     from llmtune.spec.scenario import Scenario
 
 
@@ -42,7 +43,10 @@ class WayOut:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The answer. ``deployment`` is None when nothing fits; then ``ways_out`` says what would."""
+    """The answer. ``deployment`` is None when nothing fits; then ``ways_out`` says what would.
+
+    ``ranking`` says what was predicted; None where the choice was made by memory alone, for the reason ``unranked``.
+    """
 
     deployment: Deployment | None
     resolved: Resolved | None
@@ -52,6 +56,8 @@ class Recommendation:
     ways_out: tuple[WayOut, ...]
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    ranking: Ranking | None = None
+    unranked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

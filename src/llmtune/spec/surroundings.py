@@ -70,13 +70,14 @@ class Probe:
 class Surroundings:
     """What stands around a server's command.
 
-    ``platform``: host (a shell, a unit file without container), docker (``docker run``), compose, kubernetes,
+    ``platform``: host (a shell, a unit file without container), docker (``docker run``), compose, quadlet, kubernetes,
     dockerfile, skypilot, dstack, ray, helm. ``replaces_entrypoint``: the command is started instead of the image's
     ENTRYPOINT (Kubernetes ``command:``, Compose ``entrypoint:``), so it must name a program.
     """
 
     platform: str = "host"
     image: Fact[str] | None = None
+    image_written: str = ""  # with its holes: a variable for the tag leaves the repository known
     gpus: Fact[int] | None = None  # GPUs given to one node's container
     gpu_ids: Fact[tuple[str, ...]] | None = None
     gpu_name: Fact[str] | None = None  # node selector, accelerator: what the platform calls it

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from llmtune.spec.calibration import Record
+    from llmtune.spec.calibration import Record, Timing
 
 NUMBERS = re.compile(r"\[((?:\s+\d+,)*\s+\d+)\s+\]")  # lists of sizes, which read best in one line
 
@@ -65,6 +65,26 @@ def describe(record: Record) -> dict[str, Any]:
         "model_sizes": dict(identity.model),
         "settings": dict(identity.settings),
         "other_settings": dict(identity.others),
+        **({"times": [_timing(timing) for timing in record.times]} if record.times else {}),
+    }
+
+
+def _timing(timing: Timing) -> dict[str, Any]:
+    """One measured load; what was not measured is left out."""
+    load = timing.load
+    measured = {
+        "ttft_s": timing.ttft,
+        "tpot_s": timing.tpot,
+        "output_tokens_per_s": timing.output_tokens_per_s,
+    }
+    arrivals = {"concurrency": load.concurrency, "rate_per_s": load.rate, "offline": load.offline or None}
+    return {
+        "prompt_tokens": [load.prompt.p50, load.prompt.p95],
+        "output_tokens": [load.output.p50, load.output.p95],
+        **{name: value for name, value in arrivals.items() if value is not None},
+        "requests": load.requests,
+        "prefix_hit": load.prefix_hit,
+        **{name: value for name, value in measured.items() if value is not None},
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.readers import ReadError, raise_problems, refuse, shell
 from llmtune.readers.server import read_server
+from llmtune.readers.shell_documents import documents_in
 from llmtune.readers.source import Excerpt, Source
 from llmtune.readers.start import of_items, servers_of
 from llmtune.spec.server import Document
@@ -82,11 +83,15 @@ def read_document(source: Source) -> Document:
     """The servers that a script starts."""
     if not NAMED.search(source.text):
         return Document(source.name, KIND)
-    commands = shell.commands(filled_in(source))
+    script = filled_in(source)
+    walk = shell.walk(script)
+    commands, files = walk.found, list(documents_in(script, walk.documents.values(), walk.appended))
     servers = servers_of(commands, Surroundings(platform="host"))
     said = {notice.span for server in servers for notice in server.notices}
     notices = [notice for command in commands for notice in command.notices if notice.span not in said]
-    return Document(source.name, KIND, tuple(servers), tuple(item for item in notices if item.name == "open-quote"))
+    kept = [item for item in notices if item.name == "open-quote"]
+    kept += [notice for file in files for notice in file.notices]
+    return Document(source.name, KIND, (*servers, *(server for file in files for server in file.servers)), tuple(kept))
 
 
 def filled_in(source: Source) -> Excerpt:

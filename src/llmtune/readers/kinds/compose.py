@@ -1,8 +1,9 @@
 """Compose files: the services that run vLLM.
 
 ``command:`` goes to the image's ENTRYPOINT, ``entrypoint:`` replaces it and the image's own command. Other engines give
-no server. What ``extends`` or ``include`` bring is not here, and neither is what another file lays over this one, so a
-service that is only a part says nothing about what it lacks.
+no server. A fragment is a mapping of services without ``services:``, for others to extend. What ``extends`` or
+``include`` bring is not here, and neither is what another file lays over this one, so a service that is only a part
+says nothing about what it lacks.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmtune.readers import ReadError
 from llmtune.readers.compose_facts import surroundings_of
 from llmtune.readers.compose_text import filled, interpolate, split, stray_backslashes
 from llmtune.readers.compose_variables import environment, quoted_values
 from llmtune.readers.start import container_servers, of_items
-from llmtune.readers.yaml_facts import roots
+from llmtune.readers.yaml_facts import is_yaml, roots
 from llmtune.readers.yaml_files import duplicates, is_relevant, starts_as_yaml
 from llmtune.spec.server import Document
 from llmtune.spec.word import HOLE, Word, hole, is_unknown, shown
@@ -32,13 +34,38 @@ KIND = "compose"
 ORDER = 40
 SERVICES = re.compile(r"^['\"]?services['\"]?\s*:", re.MULTILINE)
 OTHER_FILE = re.compile(r"^(apiVersion|kind)\s*:", re.MULTILINE)
+IMAGE = re.compile(r"^[ \t]+image[ \t]*:[ \t]*\S*vllm", re.MULTILINE | re.IGNORECASE)
+COMMAND = re.compile(r"^[ \t]+(?:command|entrypoint)[ \t]*:", re.MULTILINE)
+# Keys that a service of Compose has, and no other file beside an image.
+TELLING = frozenset(
+    {"container_name", "depends_on", "shm_size", "ipc", "env_file", "network_mode", "restart", "environment", "deploy"}
+)
 OVERLAY = re.compile(r"override", re.IGNORECASE)
 
 
 def recognises(source: Source) -> bool:
-    """Whether the text has services at its top level."""
+    """Whether the text has services at its top level, or is made of them."""
     text = source.text
-    return bool(SERVICES.search(text)) and not OTHER_FILE.search(text) and starts_as_yaml(source)
+    if OTHER_FILE.search(text) or not starts_as_yaml(source):
+        return False
+    return bool(SERVICES.search(text)) or (bool(IMAGE.search(text) and COMMAND.search(text)) and _is_fragment(source))
+
+
+def _is_fragment(source: Source) -> bool:
+    """Whether every mapping at the top level is a service, one with an image of vLLM among them."""
+    if not is_yaml(source):
+        return False
+    try:
+        found = roots(source)
+    except ReadError:
+        return False
+    services = [service for root in found for service in root.entries.values()]
+    return all(service.is_mapping for service in services) and any(
+        "vllm" in service["image"].text
+        and bool(service["command"] or service["entrypoint"])
+        and bool(TELLING & service.entries.keys())
+        for service in services
+    )
 
 
 def read_document(source: Source) -> Document:
@@ -57,9 +84,10 @@ def read_document(source: Source) -> Document:
 
 def _servers(root: Yaml) -> Iterator[Server]:
     whole = not root["include"] and "{{" not in root.source.text and not OVERLAY.search(root.source.name)
-    for name, service in root["services"].entries.items():
+    services = root["services"]
+    for name, service in (services or root).entries.items():
         if service.is_mapping:
-            yield from _of_service(name, service, complete=whole)
+            yield from _of_service(name, service, complete=whole and bool(services))
 
 
 def _of_service(name: str, service: Yaml, *, complete: bool) -> list[Server]:

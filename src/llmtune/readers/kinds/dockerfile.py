@@ -75,7 +75,7 @@ def recognises(source: Source) -> bool:
     """Whether the text is a Dockerfile: by its name, or because it builds on an image."""
     if not FROM.search(source.text):
         return False
-    name = source.name.rsplit("/", 1)[-1]
+    name = source.title.rsplit("/", 1)[-1]
     if NAME.search(name):
         return True
     return bool(BUILDS.search(source.text)) and ("." not in name or name.startswith("<"))

@@ -1,0 +1,3 @@
+"""x"""
+def render(results, hygiene): return ''
+def write(): pass

@@ -1,0 +1,178 @@
+"""Seconds per part of a step: a deployment's work over what its GPUs and its engine reach of their peak rates.
+
+    read    = bytes / (bandwidth x share of it that kernels of this class reach on this architecture)
+    compute = FLOPs / (peak rate of the dtype x share of it)
+    host    = a step + layers x a layer + a request; which engine generation it is decides
+
+The coefficients are measured (``catalog/coefficients.py``), none belongs to a model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, StepCosts
+from llmtune.calc.step_work import PEAKS, StepWork, describe_work
+from llmtune.spec.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llmtune.calc.shares import Site
+    from llmtune.calc.step_work import ExpertWork, Matrices
+    from llmtune.spec.coefficients import Coefficients
+    from llmtune.spec.hardware import Hardware
+
+SLOWEST_BANDWIDTH = 100e9  # bytes per second, where a GPU's is not known
+BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
+CONSUMER_BLACKWELL = (12, 0)  # compute capability
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a deployment's rates are looked up by: GPU and engine generation."""
+
+    hardware: Hardware
+    generation: str
+    coefficients: Coefficients
+
+    @property
+    def chip(self) -> str:
+        """What kernels run alike on: the architecture, its consumer line where that has other tensor cores.
+
+        ``blackwell-12`` has compute capability 12; ``-half`` stands for chips whose 16-bit rate is twice that of 32 bit
+        (most GeForce cards): they reach nearly all of it.
+        """
+        gpu = self.hardware.gpu
+        name = gpu.architecture
+        if name == "blackwell" and gpu.compute_capability and gpu.compute_capability >= CONSUMER_BLACKWELL:
+            name = "blackwell-12"
+        half = gpu.vendor == "nvidia" and gpu.flops.get("bf16", 0.0) and gpu.flops["bf16"] < 2.5 * gpu.flops["fp32"]
+        return f"{name}-half" if half else name
+
+    def bandwidth(self, quantity: str, kernel: str) -> float:
+        """Bytes a second that kernels of a class reach."""
+        share = self.coefficients.value(quantity, kernel, self.chip)
+        return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * share
+
+    def flops(self, quantity: str, kernel: str) -> float:
+        """FLOPs a second that kernels of a class reach."""
+        return self.peak(kernel) * self.coefficients.value(quantity, kernel, self.chip)
+
+    def peak(self, kernel: str) -> float:
+        """The datasheet's rate for a kernel class."""
+        flops = self.hardware.gpu.flops
+        for name in (PEAKS.get(kernel, "bf16"), "bf16", "fp16", "fp32"):
+            if name in flops:
+                return flops[name]
+        return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * 100  # no rates known: a plain guess of the ratio
+
+
+def describe_costs(site: Site, coefficients: Coefficients) -> StepCosts:
+    """The costs of a step of one deployment."""
+    return cost(describe_work(site), Rates(site.hardware, generation(site), coefficients), site=site)
+
+
+def generation(site: Site) -> str:
+    """Which engine it is: ``v0``, ``v1`` or ``async`` (v1 with asynchronous scheduling)."""
+    if site.resolved.runner == "v0":
+        return "v0"
+    return "async" if site.resolved.async_scheduling else "v1"
+
+
+def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
+    """The costs of this work at these rates."""
+    value = rates.coefficients.value
+    send_step, send_token = _collectives(work, rates)
+    graphs = "eager" if site.resolved.enforce_eager else "graphs"
+    fixed = work.layers * value("layer_seconds", graphs, rates.chip) + work.norms * value("norm_seconds", graphs)
+    fixed += sum(part.calls * value("call_seconds", graphs, part.kernel, rates.chip) for part in work.dense)
+    for part in work.experts:
+        fixed += part.layers * value("expert_layer_seconds", part.kernel, rates.chip)
+    fixed += work.state_layers * value("state_layer_seconds")
+    return StepCosts(
+        dense=_dense(work.dense, rates),
+        head=_dense(work.head, rates),
+        experts=_experts(work, rates),
+        caches=_caches(work, rates),
+        state=work.state_bytes / rates.bandwidth("kv_bandwidth_share", "state"),
+        send_step=send_step,
+        send_token=send_token,
+        host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
+        host_request=value("request_seconds", rates.generation),
+        host_prefill=work.layers * value("prefill_layer_seconds", rates.generation),
+        diversity=value("expert_diversity"),
+        token=value("activation_passes") * work.activations / (rates.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH),
+        decode_tokens=work.decode_tokens,
+        replicas=work.replicas,
+    )
+
+
+def _dense(matrices: Iterable[Matrices], rates: Rates) -> tuple[DenseCosts, ...]:
+    return tuple(
+        DenseCosts(
+            read=part.bytes / rates.bandwidth("bandwidth_share", part.kernel),
+            compute=part.flops / rates.flops("flops_share", part.kernel),
+            sharpness=rates.coefficients.value("sharpness", part.kernel, rates.chip),
+        )
+        for part in matrices
+    )
+
+
+def _experts(work: StepWork, rates: Rates) -> tuple[ExpertCosts, ...]:
+    """Whole experts on a rank are not equally busy: the busiest rank decides."""
+    uneven = rates.coefficients.value("expert_imbalance") if work.whole_experts else 1.0
+    return tuple(
+        ExpertCosts(
+            read=uneven * part.bytes / rates.bandwidth("expert_bandwidth_share", part.kernel),
+            compute=uneven * part.flops / rates.flops("expert_flops_share", part.kernel) + _moved(part, rates),
+            share=part.share,
+        )
+        for part in work.experts
+    )
+
+
+def _moved(part: ExpertWork, rates: Rates) -> float:
+    times = rates.coefficients.value("expert_moved", part.kernel, rates.chip)
+    return times * part.moved / (rates.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH)
+
+
+def _caches(work: StepWork, rates: Rates) -> tuple[CacheCosts, ...]:
+    costs = []
+    for part in work.caches:
+        read = part.bytes / rates.bandwidth("kv_bandwidth_share", part.kind)
+        attend = part.decode_flops / rates.flops("decode_attention_share", "plain")
+        pair = part.prefill_flops / rates.flops("attention_flops_share", "plain")
+        costs.append(CacheCosts(max(read, attend), pair, part.window))
+    return tuple(costs)
+
+
+def _collectives(work: StepWork, rates: Rates) -> tuple[float, float]:
+    """Latency of all collectives of a step, and seconds of traffic for one token.
+
+    A ring or one-shot all-reduce moves 2 (n - 1) / n of the tensor through each GPU's link.
+    """
+    step = token = 0.0
+    value = rates.coefficients.value
+    for count, ranks in ((work.collectives, work.ranks), (work.exchanges, work.expert_ranks)):
+        if not count or ranks == 1:
+            continue
+        link, bandwidth = _link(rates.hardware, ranks)
+        step += count * value("collective_seconds", link, str(ranks), rates.chip)
+        moved = 2 * (ranks - 1) / ranks * work.reduced_bytes
+        token += count * moved / (bandwidth * value("link_share", link, str(ranks)))
+    if work.stages > 1:
+        link, bandwidth = _link(rates.hardware, rates.hardware.gpus)
+        step += (work.stages - 1) * value("collective_seconds", link, "2")
+        token += (work.stages - 1) * work.reduced_bytes / (bandwidth * value("link_share", link))
+    return step, token
+
+
+def _link(hardware: Hardware, ranks: int) -> tuple[str, float]:
+    """The slowest link that a group of ranks crosses, and its bandwidth in one direction."""
+    gpu = hardware.gpu
+    if ranks > hardware.gpus_per_node:
+        return "fabric", float(hardware.node_bandwidth or 12.5e9)
+    if gpu.nvlink_bandwidth:
+        return "nvlink", gpu.nvlink_bandwidth / BOTH_DIRECTIONS
+    return "pcie", float(gpu.pcie_bandwidth or 16e9)

@@ -1,0 +1,157 @@
+"""How long one engine step takes: a smooth roofline over what the step reads, computes, sends and schedules.
+
+Every number of ``StepCosts`` is seconds per something, made once per deployment by ``calc.step_costs``; the functions
+here only add and multiply, so that a simulation can call them a hundred thousand times. They use operators alone, so
+arrays work as well as numbers: that is how ``tools/fit_performance.py`` evaluates thousands of steps at once.
+
+    dense   = (read ** p + computed ** p) ** (1 / p)      reading weights and computing overlap, but not perfectly
+    experts = read + computed                            in grouped kernels they hardly do
+    step    = dense + head + experts + attention + KV cache + communication + host
+"""
+
+from __future__ import annotations
+
+from llmtune.spec.record import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step works on, on one replica.
+
+    ``decodes`` requests are extended, and hold ``context`` tokens on average. ``prefill_tokens`` prompt tokens of
+    ``prefills`` requests are computed; ``pairs`` is the sum, over these tokens, of the tokens each one attends to
+    (a chunk of n tokens after c earlier ones: n c + n (n + 1) / 2), and ``read`` the sum of c over the chunks: tokens
+    of the KV cache that prefills read.
+    """
+
+    decodes: float = 0.0
+    context: float = 0.0
+    prefill_tokens: float = 0.0
+    prefills: float = 0.0
+    pairs: float = 0.0
+    read: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DenseCosts:
+    """Weight matrices of one kernel class: ``read`` seconds for all of them, ``compute`` seconds a token.
+
+    ``sharpness`` is p of the smooth maximum of the two.
+    """
+
+    read: float
+    compute: float
+    sharpness: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertCosts:
+    """Routed experts of layers that are alike: ``read`` seconds for all of them, ``compute`` seconds a token.
+
+    A step of T tokens that were routed independently would touch 1 - (1 - ``share``) ** T of them, where ``share`` is
+    top-k over their number. Tokens of a text are not independent: they count as ``StepCosts.diversity`` x T.
+    """
+
+    read: float
+    compute: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCosts:
+    """KV cache of layers that are alike: ``read`` seconds a token of context, at most ``window`` of them (0: all).
+
+    ``pair`` seconds for one computed prompt token to attend to one other.
+    """
+
+    read: float
+    pair: float
+    window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepCosts:
+    """Seconds that the parts of a step take.
+
+    ``dense`` works on every token, ``head`` on sampled ones; ``token`` seconds a token (norms and other kernels that
+    only move activations), ``state`` a request (recurrent states);
+    ``send_step`` the latency of all collectives, ``send_token`` their traffic for one token; ``host_step`` a step,
+    ``host_request`` a request in the batch, ``host_prefill`` a step with prompt tokens, which no CUDA graph covers as a
+    whole. A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many
+    for how many experts they touch.
+    ``replicas`` share the experts: these see that many times the tokens.
+    """
+
+    dense: tuple[DenseCosts, ...]
+    head: tuple[DenseCosts, ...]
+    experts: tuple[ExpertCosts, ...]
+    caches: tuple[CacheCosts, ...]
+    state: float
+    send_step: float
+    send_token: float
+    host_step: float
+    host_request: float
+    host_prefill: float
+    decode_tokens: float = 1.0
+    replicas: float = 1.0
+    diversity: float = 1.0
+    token: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """Seconds of one step and where they go. ``weights`` and ``compute`` are the two sides of what overlaps."""
+
+    total: float
+    weights: float
+    compute: float
+    kv_cache: float
+    communication: float
+    host: float
+
+
+def step_seconds(costs: StepCosts, batch: Batch) -> float:
+    """Seconds of one step."""
+    return step_time(costs, batch).total
+
+
+def step_time(costs: StepCosts, batch: Batch) -> StepTime:
+    """Seconds of one step, with its parts."""
+    tokens = batch.decodes * costs.decode_tokens + batch.prefill_tokens
+    sampled = batch.decodes * costs.decode_tokens + batch.prefills
+    weights = compute = 0.0
+    total = costs.token * tokens
+    for parts, worked in ((costs.dense, tokens), (costs.head, sampled)):
+        for part in parts:
+            total += _smooth(part.read, part.compute * worked, part.sharpness)
+            weights += part.read
+            compute += part.compute * worked
+    for experts in costs.experts:
+        routed = tokens * costs.replicas
+        read = experts.read * (1 - (1 - experts.share) ** (routed * costs.diversity))
+        total += read + experts.compute * routed
+        weights += read
+        compute += experts.compute * routed
+    kv_cache = costs.state * (batch.decodes + batch.prefills)
+    for cache in costs.caches:
+        kv_cache += cache.read * (batch.decodes * _within(batch.context, cache.window) + batch.read)
+        attention = cache.pair * batch.pairs
+        total += attention
+        compute += attention
+    sent = costs.send_step + costs.send_token * tokens
+    host = costs.host_step + costs.host_request * (batch.decodes + batch.prefills)
+    host += costs.host_prefill * (batch.prefill_tokens > 0)
+    return StepTime(total + kv_cache + sent + host, weights, compute, kv_cache, sent, host)
+
+
+def _smooth(read: float, computed: float, p: float) -> float:
+    """The larger of two times that overlap, and more where they are alike."""
+    smooth: float = (read**p + computed**p) ** (1 / p)
+    return smooth
+
+
+def _within(context: float, window: int) -> float:
+    """Tokens of the context that a layer reads."""
+    if not window:
+        return context
+    return (context + window - abs(context - window)) / 2  # min, for numbers and arrays

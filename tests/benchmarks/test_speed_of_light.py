@@ -1,0 +1,67 @@
+"""Impossible rows, planted among real ones, are found by rule."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.performance_rows import Arrivals, Row, load_rows
+from benchmarks.speed_bounds import bounds_of
+from benchmarks.speed_of_light import audit, keep
+
+ROWS = {row.id: row for row in load_rows(usable=True)}
+ONLINE = next(row for row in ROWS.values() if row.source == "inferencex" and row.gpu == "h100-sxm")
+WIDE = next(row for row in ROWS.values() if row.source == "inferencex" and row.settings.get("max-num-seqs") == 512)
+OFFLINE = next(row for row in ROWS.values() if row.source == "argonne" and row.gpu == "h100-sxm")
+LOOP = Arrivals((1000, 1000), (1000, 1000), concurrency=64, requests=640)
+
+
+def test_a_plausible_row_is_kept() -> None:
+    assert audit([ONLINE, OFFLINE]) == []
+    assert keep([ONLINE, OFFLINE]) == [ONLINE, OFFLINE]
+
+
+@pytest.mark.parametrize(
+    ("rule", "row"),
+    [
+        ("bandwidth", replace(ONLINE, measured={"tpot_s": 0.0001, "ttft_s": 0.1})),
+        ("compute", replace(ONLINE, measured={"tpot_s": 0.1, "ttft_s": 0.00001})),
+        ("throughput", replace(OFFLINE, measured={"total_tok_s": 1e7})),
+        ("beyond-context", replace(OFFLINE, arrivals=Arrivals((90_000, 90_000), (90_000, 90_000), batch=1))),
+    ],
+)
+def test_the_impossible_is_found(rule: str, row: Row) -> None:
+    assert rule in [objection.rule for objection in audit([row])]
+    assert keep([row]) == []
+
+
+def test_fewer_requests_ran_than_were_sent() -> None:
+    bounds = bounds_of(WIDE.key)
+    least, alone = bounds.step(64, 1500), bounds.step(1, 1500)
+    early = replace(WIDE, arrivals=LOOP, measured={"tpot_s": (least + alone) / 2, "ttft_s": 1.0})
+    waiting = replace(WIDE, arrivals=LOOP, measured={"tpot_s": 2 * least, "ttft_s": 6000 * least + 100})
+    late = replace(WIDE, arrivals=LOOP, measured={"tpot_s": 2 * least, "ttft_s": 1.0})
+    found = audit([early, waiting, late])
+    assert [objection.rule for objection in found] == ["admission", "admission"]
+
+
+def test_a_throughput_survives_latencies_of_another_clock() -> None:
+    row = replace(WIDE, arrivals=LOOP, statistic="mean", measured={"req_s": 1.0, "ttft_s": 0.5, "tpot_s": 0.02})
+    assert [objection.rule for objection in audit([row])] == ["latencies"]
+    assert keep([row])[0].measured == {"req_s": 1.0}
+
+
+def test_a_copied_table_is_found() -> None:
+    slow, fast = (
+        [row for row in ROWS.values() if row.source == "infpop" and row.gpu == gpu and row.model == "microsoft/phi-1"]
+        for gpu in ("v100-sxm2-32gb", "a100-sxm-40gb")
+    )
+    figures = {(row.gpus, row.arrivals): row.measured for row in fast}
+    copied = [replace(row, measured=figures[row.gpus, row.arrivals]) for row in slow]
+    found = audit([*fast, *copied])
+    assert {objection.row.gpu for objection in found if objection.rule == "twin"} == {"v100-sxm2-32gb"}

@@ -1,0 +1,1 @@
+"""Readers of public measurements, one module a source, for ``make_performance_rows.py``."""

@@ -1,0 +1,59 @@
+"""argonne-lcf/LLM-Inference-Bench: one batch of equal random prompts, offline, without end of sequence.
+
+``benchmark_throughput.py`` of that repository times ``LLM.generate`` on a batch: throughput is prompt and output tokens
+over that time. Everything but model, TP, dtype and lengths is vLLM's default. Releases: GH200 0.5.3.post1 and MI250 and
+MI300X 0.6.1 are stated in its READMEs and scripts; A100 and H100 took the release of the day (mid 2024).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from performance_sources.common import Found, Run, Source, measured, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "https://github.com/argonne-lcf/LLM-Inference-Bench/"
+OLDEST = "0.6.0"  # the oldest release of the catalogue stands in for older ones
+GPUS = {  # our name, release, and whether it stands in for an older one
+    "NVIDIA A100-SXM4-40GB": ("a100-sxm-40gb", OLDEST, "mid 2024"),
+    "NVIDIA H100-SXM5-80GB": ("h100-sxm", OLDEST, "mid 2024"),
+    "NVIDIA GH200": ("gh200-96gb", OLDEST, "0.5.3.post1"),
+    "AMD MI250": ("mi250", "0.6.1", ""),
+    "AMD MI300X": ("mi300x", "0.6.1", ""),
+    "Intel Max 1550": ("", OLDEST, "mid 2024"),
+}
+
+
+def read(rows: Iterable[Found]) -> Source:
+    """Every vLLM row of All_results.csv and of the table behind figure 22."""
+    found = [row for row in rows if row["source_url"].startswith(PREFIX)]
+    about = "A batch of equal random prompts at once; total_tok_s is prompt and output tokens over batch_s."
+    return Source("argonne", found[0]["source_url"], "BSD-3-Clause", about, [_run(row) for row in found])
+
+
+def _run(row: Found) -> Run:
+    gpu, release, stated = GPUS[row["gpu"]]
+    batch, prompt, output = (int(row[key]) for key in ("batch_or_concurrency", "input_len", "output_len"))
+    values = measured(row, "ttft_s", "total_tok_s")
+    latency = re.search(r"latency ([\d.]+)s", row["notes"])
+    if latency:
+        values["batch_s"] = rounded(float(latency[1]))
+    short = row["model"].partition("/")[2].casefold()
+    first = "" if "All_results" in row["source_url"] else "ttft-"
+    return Run(
+        id=f"{first}{gpu or 'max-1550'}-{short}-tp{row['tp']}-b{batch}-{prompt}-{output}",
+        model=row["model"],
+        gpu=gpu or row["gpu"],
+        gpus=int(row["num_gpus"]),
+        engine=release,
+        settings={"tensor-parallel-size": int(row["tp"]), "dtype": row["dtype"]},
+        load={"prompt": prompt, "output": output, "batch": batch},
+        measured=values,
+        stated=stated,
+        assumed=("engine",) if stated else (),
+        excluded="" if gpu else "the GPU is not in the catalogue",
+        url="" if not first else row["source_url"],
+    )
