@@ -26,7 +26,7 @@ from scipy.optimize import least_squares
 
 from llmtune.calc.errors import Refused
 from llmtune.calc.memory import estimate_memory
-from llmtune.calc.predict import FRONT_END, describe_server
+from llmtune.calc.predict import FRONT_END, FRONT_END_TOKEN, describe_server
 from llmtune.calc.simulation import Server, Trace, trace
 from llmtune.calc.step_costs import Rates, cost, generation
 from llmtune.calc.step_time import Batch, step_time
@@ -77,15 +77,16 @@ class Group:
     constants: dict[str, np.ndarray]
     idle: np.ndarray
     totals: np.ndarray  # output tokens of the run, over all replicas
-    front_end: float  # seconds that the traces have before the scheduler sees a request
+    prompts: np.ndarray  # mean prompt tokens
+    front_end: np.ndarray  # seconds that the traces have before the scheduler sees a request
     names: frozenset[str] = frozenset()
 
     def predict(self, coefficients: Coefficients) -> dict[str, np.ndarray]:
         """Means of every row: tpot and ttft in seconds, rate in output tokens per second."""
         costs = cost(self.work, Rates(self.site.hardware, generation(self.site), coefficients), site=self.site)
-        return self.means(step_time(costs, self.batch).total, coefficients.value(FRONT_END))
+        return self.means(step_time(costs, self.batch).total, _front_end(coefficients, self.prompts))
 
-    def means(self, seconds: np.ndarray, front_end: float) -> dict[str, np.ndarray]:
+    def means(self, seconds: np.ndarray, front_end: np.ndarray) -> dict[str, np.ndarray]:
         """The same, where every step takes so many seconds and the front end so many before a request is seen."""
         found = {
             name: np.add.reduceat(weights * seconds, self.starts) + self.constants[name]
@@ -182,6 +183,7 @@ def _group(data: Data, indexes: list[int], traces: list[Trace], coefficients: Co
     site = data.rows[indexes[0]].site
     steps = [step for one in traces for step in one.steps]
     lengths = [len(one.steps) for one in traces]
+    prompts = np.array([one.prompt_tokens / one.requests for one in traces])
     tracked = Tracked(coefficients.entries)
     tracked.asked = set()
     group = Group(
@@ -195,10 +197,17 @@ def _group(data: Data, indexes: list[int], traces: list[Trace], coefficients: Co
         constants={name: np.array([getattr(one, name) for one in traces]) for name in ("tpot", "ttft")},
         idle=np.array([one.idle for one in traces]),
         totals=np.array([one.output_tokens / one.share for one in traces], float),
-        front_end=coefficients.value(FRONT_END),
+        prompts=prompts,
+        front_end=_front_end(coefficients, prompts),
     )
     group.predict(tracked)
     return replace(group, names=frozenset(tracked.asked))
+
+
+def _front_end(coefficients: Coefficients, prompts: np.ndarray) -> np.ndarray:
+    """Seconds before the scheduler sees a request, for mean prompts."""
+    seconds: np.ndarray = coefficients.value(FRONT_END) + coefficients.value(FRONT_END_TOKEN) * prompts
+    return seconds
 
 
 def predict(data: Data, values: Mapping[str, float]) -> dict[str, np.ndarray]:

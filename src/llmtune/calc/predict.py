@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ERROR = "relative_error"  # coefficient by quantity: the error that 90 % of held-out measurements stay below
 ACCEPTED = "accepted_share"  # coefficient by method: the share of draft tokens that is kept
 FRONT_END = "front_end_seconds"  # coefficient: HTTP and tokenizer, before the scheduler sees a request
+FRONT_END_TOKEN = "front_end_token_seconds"  # coefficient: what each prompt token adds to that  # noqa: S105
 SPREADS = ("ttft", "tpot", "itl", "e2e")
 RATES = ("output_tokens_per_s", "total_tokens_per_s", "requests_per_s")
 V0_WATERMARK = 0.01  # share of blocks (vLLM 0.8.5 core/block_manager.py: watermark)
@@ -105,7 +106,8 @@ def describe_server(
         reserve_full_prompt=old or _switched_on(site, settings, "scheduler-reserve-full-isl"),
         watermark=V0_WATERMARK if old else settings.number("watermark") or 0.0,
         long_prefill_threshold=_long_prefill(site, settings),
-        front_end=coefficients.value(FRONT_END) if FRONT_END in coefficients.entries else 0.0,
+        front_end=coefficients.value(FRONT_END),
+        front_end_token=coefficients.value(FRONT_END_TOKEN),
     )
 
 
@@ -119,6 +121,7 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
         experts=tuple(replace(e, read=e.read * decode, compute=e.compute * prefill) for e in costs.experts),
         caches=tuple(replace(c, read=c.read * decode, pair=c.pair * prefill) for c in costs.caches),
         state=costs.state * decode,
+        token=costs.token * prefill,
         send_step=costs.send_step * decode,
         send_token=costs.send_token * prefill,
         host_step=costs.host_step * decode,
@@ -154,18 +157,34 @@ def _accepted(site: Site, coefficients: Coefficients) -> float:
 
 
 def _assumptions(site: Site, coefficients: Coefficients) -> list[str]:
-    said = []
-    drafts = site.resolved.speculative_tokens
-    if drafts:
-        kept = _accepted(site, coefficients)
-        how = f"{kept:.1f} of {drafts} draft tokens are kept" if kept else "no draft token is taken to be kept"
-        said.append(f"{how}: how many are depends on the text")
+    said = [_about_drafts(site, coefficients)] if site.resolved.speculative_tokens else []
     if site.resolved.cpu_offload:
         said.append("weights that are offloaded to the CPU are read over PCIe; that time is not predicted")
+    if site.model.multimodal and not site.resolved.language_model_only:
+        said.append("prompts are taken to be text only: the time that images or audio take to encode is not predicted")
+    if site.resolved.decode_context_parallel > 1:
+        said.append("what decode context parallel saves and sends is not predicted: times are those without it")
+    if site.resolved.max_loras:
+        said.append("requests are taken to use no LoRA adapter: what adapters add to a step is not predicted")
     gpu = site.hardware.gpu
     if gpu.bandwidth is None or not gpu.flops:
         said.append(f"bandwidth or speed of {gpu.name} are not known: times are those of a slow GPU")
     return said
+
+
+def _about_drafts(site: Site, coefficients: Coefficients) -> str:
+    """How many draft tokens the prediction takes to be right."""
+    drafts, kept = site.resolved.speculative_tokens, _accepted(site, coefficients)
+    method = site.resolved.speculative_method
+    which = "the draft token" if drafts == 1 else f"{drafts} draft tokens"
+    if kept:
+        return (
+            f"of {which} in a step {kept:.2g} {'is' if drafts == 1 else 'are'} kept on average: it depends on the text"
+        )
+    return (
+        f"how much of {which} in a step is kept depends on the text and is not known for {method}: nothing is taken to "
+        "be, so the server is at least this fast"
+    )
 
 
 def _switched_on(site: Site, settings: Settings, flag: str) -> bool:

@@ -8,6 +8,7 @@ included, as ``vllm bench serve`` measures it; :func:`llmtune.calc.load.count_re
 load does not. The same input always gives the same result.
 
     trace(server, load)     the same run as sums over distinct steps, for fitting costs to measured means
+    sustain(server, load)   requests a second that it can go on with, however many come
 
 Modules: ``load`` (requests), ``simulation_scheduler`` (who is in the next batch), ``simulation_cache`` (KV blocks),
 ``simulation_clock`` (what steps take), ``simulation_replay`` (when things happen), ``simulation_results`` (what it
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from llmtune.spec.performance import Load, Performance
 
-__all__ = ["Server", "Trace", "TracedStep", "held_blocks", "simulate", "trace"]
+__all__ = ["Server", "Trace", "TracedStep", "held_blocks", "simulate", "sustain", "trace"]
 
 ONE_WAY = "a load has exactly one of concurrency, rate and offline"
 
@@ -65,6 +66,27 @@ def trace(server: Server, load: Load, *, width: float = 0.05) -> Trace:
     """
     replay, scale = _run(server, load)
     return trace_of(replay, 1 / scale, width)
+
+
+def sustain(server: Server, load: Load, count: int) -> float:
+    """Requests a second that end while more wait than the server can take: ramp-up and drain are left out.
+
+    All of ``count`` requests are there at once, and the first and last sixth of them to end do not count.
+
+    Example:
+        One slot, a step of 10 ms, answers of 11 tokens: 9.1 requests a second, whatever the rate.
+
+    Raises:
+        Refused: as :func:`simulate`.
+
+    """
+    replay, scale = _run(server, replace(load, rate=None, concurrency=None, offline=True, requests=count))
+    ends = sorted(request.end for request in replay.requests)
+    edge = len(ends) // 6
+    first, last = ends[edge], ends[-1 - edge]
+    if last <= first:  # all end together
+        return scale * len(ends) / ends[-1]
+    return scale * (len(ends) - 1 - 2 * edge) / (last - first)
 
 
 def _run(server: Server, load: Load) -> tuple[Replay, float]:

@@ -78,7 +78,9 @@ class Replay:
 
     def _send(self, request: Request, time: float) -> None:
         request.sent = time
-        self._coming.append((time + self.server.front_end, request))
+        server = self.server
+        seen = time + server.front_end + server.front_end_token * request.prompt
+        self._coming.append((max(seen, self._coming[-1][0]) if self._coming else seen, request))  # in order
 
     def _see(self, time: float) -> None:
         """Let the scheduler know what happened up to a time."""

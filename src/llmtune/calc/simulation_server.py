@@ -34,7 +34,8 @@ class Server:
     ``reserve_full_prompt``: a request is admitted when its whole prompt fits into the cache, not only its first chunk
     (``scheduler_reserve_full_isl``, from 0.19 on; V0 always does). ``watermark`` is the share of blocks that admission
     leaves free (V0: 0.01). ``long_prefill_threshold`` bounds a chunk where other requests are there (0: no bound).
-    ``front_end`` seconds pass between a client's sending and the scheduler's seeing a request (HTTP, tokenizer).
+    ``front_end`` seconds pass between a client's sending and the scheduler's seeing a request (HTTP), and
+    ``front_end_token`` for each token of its prompt (tokenizer).
     """
 
     costs: StepCosts
@@ -56,6 +57,7 @@ class Server:
     watermark: float = 0.0
     long_prefill_threshold: int = 0
     front_end: float = 0.0
+    front_end_token: float = 0.0
 
 
 def held_blocks(pool: Pool) -> Callable[[int], int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, StepCosts
-from llmtune.calc.step_work import PEAKS, StepWork, describe_work
+from llmtune.calc.step_work import PEAKS, WIDENING, StepWork, describe_work
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
@@ -56,8 +56,14 @@ class Rates:
         return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * share
 
     def flops(self, quantity: str, kernel: str) -> float:
-        """FLOPs a second that kernels of a class reach."""
-        return self.peak(kernel) * self.coefficients.value(quantity, kernel, self.chip)
+        """FLOPs a second that kernels of a class reach.
+
+        Linear layers whose weights are widened first reach a part of what 16-bit ones do.
+        """
+        value = self.coefficients.value
+        if quantity == "flops_share" and kernel in WIDENING:
+            return self.peak(kernel) * value(quantity, "plain", self.chip) * value("widening_share", kernel, self.chip)
+        return self.peak(kernel) * value(quantity, kernel, self.chip)
 
     def peak(self, kernel: str) -> float:
         """The datasheet's rate for a kernel class."""
@@ -140,7 +146,8 @@ def _moved(part: ExpertWork, rates: Rates) -> float:
 def _caches(work: StepWork, rates: Rates) -> tuple[CacheCosts, ...]:
     costs = []
     for part in work.caches:
-        read = part.bytes / rates.bandwidth("kv_bandwidth_share", part.kind)
+        kind = f"{part.kind}-v0" if rates.generation == "v0" else part.kind  # V0 had other decode kernels
+        read = part.bytes / rates.bandwidth("kv_bandwidth_share", kind)
         attend = part.decode_flops / rates.flops("decode_attention_share", "plain")
         pair = part.prefill_flops / rates.flops("attention_flops_share", "plain")
         costs.append(CacheCosts(max(read, attend), pair, part.window))

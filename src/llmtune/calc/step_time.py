@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from llmtune.spec.record import dataclass
 
+TINY = 1e-9  # tokens; keeps a batch without a prompt from dividing by zero
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -135,7 +137,7 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
     kv_cache = costs.state * (batch.decodes + batch.prefills)
     for cache in costs.caches:
         kv_cache += cache.read * (batch.decodes * _within(batch.context, cache.window) + batch.read)
-        attention = cache.pair * batch.pairs
+        attention = cache.pair * _seen(batch, cache.window)
         total += attention
         compute += attention
     sent = costs.send_step + costs.send_token * tokens
@@ -148,6 +150,14 @@ def _smooth(read: float, computed: float, p: float) -> float:
     """The larger of two times that overlap, and more where they are alike."""
     smooth: float = (read**p + computed**p) ** (1 / p)
     return smooth
+
+
+def _seen(batch: Batch, window: int) -> float:
+    """Tokens that the computed prompt tokens attend to in a layer with a window, as if all saw the mean."""
+    if not window:
+        return batch.pairs
+    tokens = batch.prefill_tokens + TINY
+    return tokens * _within(batch.pairs / tokens, window)
 
 
 def _within(context: float, window: int) -> float:

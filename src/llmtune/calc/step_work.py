@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PLAIN, INT8, INT4, MXFP4, NVFP4 = "plain", "int8", "int4", "mxfp4", "nvfp4"
 FP8, FP8_BLOCK, WIDENED = "fp8", "fp8-block", "widened"  # the last: 8 bits without tensor cores for them
 PEAKS = {FP8: "fp8", FP8_BLOCK: "fp8", INT8: "int8", NVFP4: "fp4"}  # the others compute in 16 bit
+WIDENING = frozenset({INT4, MXFP4, WIDENED})  # weights become 16-bit numbers on their way into the tensor cores
 EIGHT_BITS = 8
 ACTIVATION = 2  # bytes of a number between layers
 
