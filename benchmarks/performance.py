@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes share the cores already
 
 import numpy as np
-
-from benchmarks import performance_fit, performance_folds, performance_page
 from benchmarks.performance_results import FOLDS, Result, find_errors, save
 from benchmarks.performance_rows import load_rows
 from benchmarks.speed_of_light import audit, keep, table
+
+from benchmarks import performance_fit, performance_folds, performance_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

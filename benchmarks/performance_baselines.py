@@ -2,8 +2,9 @@
 
 datasheet   every step takes max(bytes / bandwidth, FLOPs / peak) + KV cache / bandwidth, nothing else
 three       the same with three shares, of bandwidth, peak and the KV cache's bandwidth, fitted to the training rows
-thumb       no replay. TPOT: active weights over 60 % of the bandwidth; TTFT: the prompt's FLOPs over 40 % of the peak;
-            throughput: the requests that have a seat, each at that TPOT and TTFT
+thumb       no replay. TPOT: weights and KV cache of the requests that have room, over 60 % of the bandwidth (or FLOPs
+            over 60 % of the peak); TTFT: the prompt's FLOPs over half of the peak; throughput: those requests, each
+            at that TPOT, one prompt after the other
 
 The first two use the traces of ``performance_fit``, which keep the time before the scheduler sees a request. None knows
 of latencies, of the host or of communication.
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from benchmarks.speed_bounds import bounds_of
 from scipy.optimize import least_squares
 
 from benchmarks import performance_fit
-from benchmarks.speed_bounds import bounds_of
 
 if TYPE_CHECKING:
     from benchmarks.performance_fit import Data, Group
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 DATASHEET = (1.0, 1.0, 1.0)  # shares of bandwidth, peak, and bandwidth for the KV cache
 TYPICAL = (0.7, 0.5, 0.6)  # where the fit begins
-THUMB_BANDWIDTH, THUMB_PEAK = 0.6, 0.4
+THUMB_DECODE, THUMB_PREFILL = 0.6, 0.5
+TRIES = 20  # until the requests that come by the clock and those that run agree
 ROUNDS = 12
 
 
@@ -54,7 +56,7 @@ def rooflines(data: Data) -> list[Roofline]:
 
 def _roofline(group: Group, bounds: Bounds) -> Roofline:
     work, batch = group.work, group.batch
-    tokens = batch.decodes * work.decode_tokens + batch.prefill_tokens
+    tokens = np.asarray(batch.decodes * work.decode_tokens + batch.prefill_tokens)
     sampled = batch.decodes * work.decode_tokens + batch.prefills
     read = np.full(len(tokens), sum(part.bytes for part in (*work.dense, *work.head)))
     compute = sum(part.flops / bounds.peak(part.kernel) for part in work.dense) * tokens
@@ -107,20 +109,22 @@ def _by_thumb(row: Row) -> dict[str, float]:
     """One row.
 
     Example:
-        16 GB of weights on 1 TB/s: 27 ms a token; 10 requests at once with 100 tokens each: 370 tokens a second less
-        what the first token takes.
+        16 GB of weights on 1 TB/s, short answers to short prompts: 27 ms a token.
 
     """
     bounds, given = bounds_of(row.key), row.arrivals
-    if given.means is None:
+    if given.means is None or bounds.tokens is None:
         return dict.fromkeys(performance_fit.NOISE, np.nan)
     prompt, output = given.means
-    work, resolved = bounds.work, bounds.site.resolved
-    active = sum(part.bytes for part in (*work.dense, *work.head))
-    active += sum(part.bytes * part.share for part in work.experts)
-    tpot = active / (THUMB_BANDWIDTH * bounds.bandwidth)
-    ttft = bounds.compute(prompt, 1) / THUMB_PEAK
-    seats = resolved.max_num_seqs * resolved.data_parallel
-    each = ttft + output * tpot
-    wanted = given.rate * each if given.rate else given.concurrency or given.batch or given.requests or 1
-    return {"tpot": tpot, "ttft": ttft, "rate": min(wanted, seats) * output / each}
+    resolved = bounds.site.resolved
+    seats = max(1.0, min(resolved.max_num_seqs, bounds.tokens / (prompt + output)))
+    ttft = bounds.compute(prompt, 1) / THUMB_PREFILL
+    running = min(seats, (given.concurrency or given.batch or given.requests or 1) / resolved.data_parallel)
+    for _ in range(TRIES):
+        tpot = bounds.step(max(1.0, running), prompt + output / 2) / THUMB_DECODE / bounds.work.decode_tokens
+        if given.rate is None:
+            break
+        running = min(seats, given.rate / resolved.data_parallel * (ttft + output * tpot))
+    most = output / (ttft + output * tpot / max(1.0, running)) * resolved.data_parallel
+    rate = most if given.rate is None else min(most, given.rate * output)
+    return {"tpot": tpot, "ttft": ttft, "rate": rate}

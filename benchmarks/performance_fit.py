@@ -48,6 +48,7 @@ SOURCES = ("inferencex", "gpustack", "iog", "argonne", "llmservingsim")
 NOISE = {"tpot": 0.08, "ttft": 0.20, "rate": 0.08}  # deviation of the logarithm: repeated runs, and what means hide
 APART = ("Qwen/Qwen3-235B-A22B-FP8", "nvidia/Llama-3.1-8B-Instruct-FP8")
 MOST_IDLE = 0.02  # share of the run that a server may wait for requests and still count as busy
+HAIR = 1e-6  # keeps a start within its bounds
 SOFT = 1.5  # deviations from which a residual counts linearly
 FIELDS = ("decodes", "context", "prefill_tokens", "prefills", "pairs", "read")
 
@@ -227,7 +228,15 @@ def fit(
     priors = load_priors()
     problem = _Problem(data, mask, priors)
     begin = np.array([np.log((start or {}).get(n, priors[n]["value"]) / priors[n]["value"]) for n in problem.names])
-    solved = least_squares(problem.residuals, begin, jac=problem.jacobian, max_nfev=rounds, x_scale=problem.deviations)
+    begin = np.minimum(begin, problem.highest - HAIR)
+    solved = least_squares(
+        problem.residuals,
+        begin,
+        jac=problem.jacobian,
+        bounds=(-np.inf, problem.highest),
+        max_nfev=rounds,
+        x_scale=problem.deviations,
+    )
     return problem.values(solved.x)
 
 
@@ -249,6 +258,8 @@ class _Problem:
         asked = frozenset().union(*(group.names for group in self.groups))
         self.names = [name for name in priors if name in asked and not priors[name].get("fixed")]
         self.deviations = np.array([priors[name]["deviation"] for name in self.names])
+        limits = [1 / priors[n]["value"] if priors[n]["unit"] == "share" else np.inf for n in self.names]
+        self.highest = np.log(np.array(limits)) + HAIR  # nothing is faster than the datasheet
         self.users = {n: [i for i, group in enumerate(self.groups) if n in group.names] for n in self.names}
         shares = weigh(data, mask)
         self.parts: list[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]] = []

@@ -3,8 +3,8 @@
 gpu            every GPU in turn, with all its rows of all sources
 model          every model in turn, with all models of the same layers and sizes: quantised siblings and finetunes
 source         every source in turn
-own            a fifth of the deployments of each GPU in turn; a deployment is a model on a GPU in one layout, with every
-               release and load that it was measured with
+own            a fifth of the deployments of each GPU in turn: servers as they were configured, with all their loads
+layout         the same with a model on a GPU in one layout, with every release and setting that it was measured with
 architecture   every GPU architecture in turn, with all its GPUs
 
 Never random rows: runs of one deployment say nearly the same. Each fold is fitted anew, from the fit to all rows.
@@ -17,16 +17,16 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
+from benchmarks.performance_results import OFFLINE, OFFLINE_AMD, ONLINE, OWN_RUNS, Label
+from benchmarks.speed_bounds import bounds_of
 
 from benchmarks import performance_baselines, performance_fit
-from benchmarks.performance_results import OFFLINE, OFFLINE_AMD, ONLINE, OWN_RUNS, Label
-
 from llmtune.calc.step_costs import generation
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
     from llmtune.calc.simulation import Trace
 
-FITTED = ("argonne", "gpustack", "inferencex", "iog", "llmservingsim")  # the others are only predicted
-OWN_MARK = "_epnone_"  # NVIDIA's own runs in InferenceX's table; the benchmark's name no expert layout so
 LAYOUT = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "enable-expert-parallel")
 PARTS = 5
-ROUNDS = 6  # from the fit to all rows: enough to forget the rows that are held out (see tests)
+BASELINED = ("gpu", "model")  # folds that the three shares are fitted to as well
+ROUNDS, FEW_ROUNDS = 6, 3  # from the fit to all rows: enough to forget rows that are held out, many and few of them
+FEW = 0.02  # of the rows
 FULL_ROUNDS = 15
+GUESSED = frozenset({"prompt", "prefix", "gpu"})  # what a row is no judge without
 SATURATED = 0.9  # of the requests that come are served
 BANDS = ((4, "1-4"), (16, "5-16"), (64, "17-64"), (256, "65-256"))
 
@@ -92,13 +93,12 @@ def _replay(task: tuple[list[Row], Mapping[str, float]]) -> dict[str, Trace | st
 
 
 def may_fit(rows: Iterable[Row]) -> np.ndarray:
-    """Which rows coefficients are fitted to: not those whose settings or load are mostly guessed."""
-    return np.array([row.source in FITTED and not is_own_run(row) for row in rows])
+    """Which rows coefficients are fitted to, as ``tools/fit_performance.py`` chooses them."""
+    return np.array([_may_fit(row) for row in rows])
 
 
-def is_own_run(row: Row) -> bool:
-    """Whether NVIDIA added it to InferenceX's table: nothing of the server is published."""
-    return row.source == "inferencex" and OWN_MARK in row.id
+def _may_fit(row: Row) -> bool:
+    return row.source in performance_fit.SOURCES and performance_fit.is_sound(row)
 
 
 def make_folds(rows: Sequence[Row], kinds: Iterable[str]) -> list[Fold]:
@@ -120,8 +120,10 @@ def _keys(rows: Sequence[Row], kind: str) -> list[str]:
             return [row.source for row in rows]
         case "architecture":
             return [str(row.site.hardware.gpu.architecture) for row in rows]
+        case "layout":
+            return _deal(rows, [_layout(row) for row in rows])
         case _:
-            return _deal(rows)
+            return _deal(rows, [row.key for row in rows])
 
 
 def shapes(rows: Sequence[Row]) -> list[str]:
@@ -133,25 +135,28 @@ def shapes(rows: Sequence[Row]) -> list[str]:
     return [names[size].most_common(1)[0][0] for size in sizes]
 
 
-def _deal(rows: Sequence[Row]) -> list[str]:
-    """A number for each row: the deployments of each GPU are dealt out in an order that means nothing."""
-    layouts = [
-        json.dumps([row.model, row.gpu, row.gpus, *(row.settings.get(flag) for flag in LAYOUT)]) for row in rows
-    ]
+def _layout(row: Row) -> str:
+    return json.dumps([row.model, row.gpu, row.gpus, *(row.settings.get(flag) for flag in LAYOUT)])
+
+
+def _deal(rows: Sequence[Row], keys: Sequence[str]) -> list[str]:
+    """A number for each row: what has one key goes together, dealt out by GPU in an order that means nothing."""
     by_gpu: dict[str, set[str]] = defaultdict(set)
-    for layout, row in zip(layouts, rows, strict=True):
-        by_gpu[row.gpu].add(layout)
+    for key, row in zip(keys, rows, strict=True):
+        by_gpu[row.gpu].add(key)
     dealt = {}
     for found in by_gpu.values():
-        for place, layout in enumerate(sorted(found, key=lambda text: crc32(text.encode()))):
-            dealt[layout] = str(place % PARTS)
-    return [dealt[layout] for layout in layouts]
+        for place, key in enumerate(sorted(found, key=lambda text: crc32(text.encode()))):
+            dealt[key] = str(place % PARTS)
+    return [dealt[key] for key in keys]
 
 
 def predict_held_out(data: Data, kinds: Sequence[str], workers: int) -> dict[str, Found]:
     """Predictions of every row by method: each kind of fold, in sample (``fit``), and the baselines."""
     train = may_fit(data.rows)
     full = performance_fit.fit(data, train, rounds=FULL_ROUNDS)
+    data = replay_again(data, full)
+    full = performance_fit.fit(data, train, start=full, rounds=ROUNDS)
     lines = performance_baselines.rooflines(data)
     shares = performance_baselines.fit(data, lines, train)
     work = Work(data, train, full, lines, shares)
@@ -166,12 +171,24 @@ def predict_held_out(data: Data, kinds: Sequence[str], workers: int) -> dict[str
             print(f"{fold.kind}: {fold.name}", file=sys.stderr, flush=True)
             for quantity in nothing:
                 methods[fold.kind][quantity][fold.held] = ours[quantity][fold.held]
-                methods[f"three/{fold.kind}"][quantity][fold.held] = three[quantity][fold.held]
+                if f"three/{fold.kind}" in methods:
+                    methods[f"three/{fold.kind}"][quantity][fold.held] = three[quantity][fold.held]
     return methods
 
 
+def replay_again(data: Data, values: Mapping[str, float]) -> Data:
+    """The same with new traces, at these costs, of deployments with requests that come in time."""
+    keys = {row.key for row in data.rows if row.load.rate is not None}
+    places = [place for place, row in enumerate(data.rows) if row.key in keys]
+    rows = [data.rows[place] for place in places]
+    again = performance_fit.prepare(rows, performance_fit.replay(rows, values), values)
+    kept = [group for group in data.groups if data.rows[group.rows[0]].key not in keys]
+    renewed = [replace(group, rows=[places[row] for row in group.rows]) for group in again.groups]
+    return replace(data, groups=[*kept, *renewed])
+
+
 def _methods(kinds: Sequence[str]) -> list[str]:
-    return [*kinds, *(f"three/{kind}" for kind in kinds)]
+    return [*kinds, *(f"three/{kind}" for kind in kinds if kind in BASELINED)]
 
 
 def _begin(work: Work) -> None:
@@ -183,8 +200,10 @@ def _run(fold: Fold) -> tuple[Fold, Found, Found]:
     (work,) = _work
     train = work.train & ~fold.held
     values, shares = work.full, work.shares
-    if (work.train & fold.held).any():
-        values = performance_fit.fit(work.data, train, start=work.full, rounds=ROUNDS)
+    forgotten = (work.train & fold.held).sum()
+    if forgotten:
+        rounds = ROUNDS if forgotten > FEW * work.train.sum() else FEW_ROUNDS
+        values = performance_fit.fit(work.data, train, start=work.full, rounds=rounds)
         shares = performance_baselines.fit(work.data, work.lines, train)
     return fold, _predict(work, fold.held, values), performance_baselines.predict(work.data, work.lines, shares)
 
@@ -194,9 +213,7 @@ def _predict(work: Work, held: np.ndarray, values: Mapping[str, float]) -> Found
     found = performance_fit.predict(work.data, values)
     places = [place for place in np.flatnonzero(held) if work.data.rows[place].load.rate is not None]
     rows = [work.data.rows[place] for place in places]
-    again = performance_fit.predict(
-        performance_fit.prepare(rows, performance_fit.replay(rows, values), values), values
-    )
+    again = performance_fit.predict(performance_fit.prepare(rows, performance_fit.replay(rows, values), values), values)
     for quantity, array in found.items():
         array[places] = again[quantity]
     return found
@@ -218,18 +235,25 @@ def _label(row: Row, shape: str) -> Label:
         generation=generation(row.site),
         part=_part(row, gpu.vendor),
         band=_band(row),
-        moe=bool(performance_baselines.bounds_of(row.key).work.experts),
-        known=row.statistic != "median" and not {"prompt", "prefix"} & set(row.assumed),
+        moe=bool(bounds_of(row.key).work.experts),
+        fitted=_may_fit(row),
+        known=_is_known(row),
         busy=_busy(row),
     )
 
 
 def _part(row: Row, vendor: str) -> str:
-    if is_own_run(row):
+    if not performance_fit.is_sound(row):
         return OWN_RUNS
     if row.arrivals.batch is None:
         return ONLINE
     return OFFLINE_AMD if vendor == "amd" else OFFLINE
+
+
+def _is_known(row: Row) -> bool:
+    """Whether load and machine are told, figures are means, and no setting is beyond the model (V0's multi-step)."""
+    steps = int(row.settings.get("num-scheduler-steps", 1))
+    return row.statistic != "median" and steps == 1 and not GUESSED & set(row.assumed)
 
 
 def _busy(row: Row) -> bool:

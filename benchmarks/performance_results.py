@@ -28,13 +28,16 @@ FOLDS = {
     "model": "model left out",
     "source": "source left out",
     "own": "deployments left out",
+    "layout": "layouts left out",
     "architecture": "architecture left out",
 }
 HELD_OUT = ("gpu", "model", "source")  # what an interval rests on: something about the row was never seen
 QUANTITIES = ("tpot", "ttft", "e2e", "throughput")
 ERRORS = {"tpot": "tpot", "ttft": "ttft", "itl": "tpot", "e2e": "e2e", "throughput": "throughput"}
 COVERED = 0.9  # share of held-out measurements that an interval holds
-DIGITS = 4
+ENOUGH = 30  # measurements of an engine generation that has an error of its own
+ROUNDING = 1e-9
+DIGITS = 3
 ONLINE, OFFLINE, OFFLINE_AMD, OWN_RUNS = "online", "offline", "offline-amd", "own-runs"
 
 
@@ -44,9 +47,10 @@ class Label:
 
     ``shape`` names all models that have the same layers, ``generation`` is the engine's (``v0``, ``v1``, ``async``),
     ``chip`` the GPU's architecture. ``part`` says how it counts: ``online``, ``offline`` (a batch at once on NVIDIA),
-    ``offline-amd``, or ``own-runs`` (settings not published). ``known``: the requests were told, and latencies are means. ``busy``:
-    the throughput is the server's, not that of the arrivals. ``band`` of requests at once, ``rate`` where they come in
-    time.
+    ``offline-amd``, or ``own-runs`` (settings not published). ``band`` of requests at once, ``rate`` where they come in
+    time. ``fitted``: coefficients are fitted to such rows, those of other folds. ``known``: load and machine were told,
+    latencies are means, settings are those that the model knows. ``busy``: the throughput is the server's, not that of
+    the arrivals.
     """
 
     source: str
@@ -58,6 +62,7 @@ class Label:
     part: str
     band: str
     moe: bool
+    fitted: bool
     known: bool
     busy: bool
 
@@ -94,21 +99,26 @@ def summarise(results: Iterable[Result], method: str) -> Summary | None:
 def find_errors(results: Sequence[Result]) -> dict[str, float]:
     """Errors e by coefficient name: nine held-out measurements in ten lie in mean / (1 + e) .. mean x (1 + e).
 
-    Groups of one source, model and GPU count as the root of their number, as in the fit: otherwise one source decides.
-    ``/unseen`` is for GPUs of an architecture without rows.
+    ``relative_error/tpot`` is that of all, ``relative_error/tpot/async`` that of one engine generation where enough was
+    measured on it, ``relative_error/tpot/unseen`` for GPUs of an architecture without rows. Groups of one source, model
+    and GPU count as the root of their number, as in the fit: otherwise one source decides.
     """
     found = {}
     for name, quantity in ERRORS.items():
         scored = [result for result in results if result.quantity == quantity and counts(result)]
-        for suffix, methods in (("", HELD_OUT), ("/unseen", ("architecture",))):
-            error = _error(scored, methods)
-            if error is not None:
-                found[f"relative_error/{name}{suffix}"] = round(error, 3)
-    for name in ERRORS:  # nobody knows less about what was seen
-        low, high = f"relative_error/{name}", f"relative_error/{name}/unseen"
-        if low in found and high in found:
-            found[high] = max(found[low], found[high])
-    return found
+        every = _error(scored, HELD_OUT)
+        found[f"relative_error/{name}"] = every
+        for generation, group in group_by(scored, lambda label: label.generation).items():
+            if len(group) >= ENOUGH:
+                found[f"relative_error/{name}/{generation}"] = _error(group, HELD_OUT)
+        found[f"relative_error/{name}/unseen"] = max(every, _error(scored, ("architecture",)))
+    return {name: round(error, 3) for name, error in found.items()}
+
+
+def error_of(errors: Mapping[str, float], result: Result) -> float:
+    """The error that a measurement's prediction is given with, by its engine generation."""
+    name = f"relative_error/{result.quantity}"
+    return errors.get(f"{name}/{result.label.generation}", errors[name])
 
 
 def counts(result: Result) -> bool:
@@ -119,10 +129,15 @@ def counts(result: Result) -> bool:
     return label.busy or result.quantity != "throughput"
 
 
-def coverage(results: Iterable[Result], method: str, error: float) -> tuple[int, int]:
-    """How many measurements lie in the interval, of how many."""
-    ratios = [result.ratios[method] for result in results if method in result.ratios]
-    return sum(_distance(ratio) <= error for ratio in ratios), len(ratios)
+def coverage(results: Iterable[Result], methods: Iterable[str], errors: Mapping[str, float]) -> tuple[int, int]:
+    """How many predictions have the measurement in their interval, of how many."""
+    inside = [
+        _distance(result.ratios[method]) <= error_of(errors, result)
+        for method in methods
+        for result in results
+        if method in result.ratios
+    ]
+    return sum(inside), len(inside)
 
 
 def group_by(results: Iterable[Result], key: Callable[[Label], Any]) -> dict[Any, list[Result]]:
@@ -134,7 +149,7 @@ def group_by(results: Iterable[Result], key: Callable[[Label], Any]) -> dict[Any
 
 
 def save(results: Sequence[Result], hygiene: Sequence[str], path: Path = RESULTS) -> None:
-    """Write the file: labels once, ratios with as many digits as they are worth."""
+    """Write the file: the errors, labels once, ratios with as many digits as they are worth."""
     labels = list(dict.fromkeys(result.label for result in results))
     places = {label: place for place, label in enumerate(labels)}
     methods = list(dict.fromkeys(method for result in results for method in result.ratios))
@@ -142,7 +157,9 @@ def save(results: Sequence[Result], hygiene: Sequence[str], path: Path = RESULTS
         json.dumps([places[r.label], r.quantity, *(_short(r.ratios.get(m)) for m in methods)], separators=(",", ":"))
         for r in results
     ]
-    head = {"about": ABOUT, "hygiene": list(hygiene), "methods": methods, "label": [f.name for f in fields(Label)]}
+    labelled = [field.name for field in fields(Label)]
+    head = {"about": ABOUT, "errors": find_errors(results), "hygiene": list(hygiene)}
+    head |= {"methods": methods, "label": labelled}
     listed = ",\n".join(json.dumps(astuple(label), separators=(",", ":")) for label in labels)
     text = json.dumps(head, indent=1)[:-2]
     text += ',\n "labels": [\n' + listed + '\n],\n "results": [\n' + ",\n".join(lines) + "\n]\n}\n"
@@ -160,8 +177,8 @@ def load(path: Path = RESULTS) -> tuple[list[Result], list[str]]:
     return results, document["hygiene"]
 
 
-def _error(results: Sequence[Result], methods: Sequence[str]) -> float | None:
-    """The weighted quantile over all results and methods."""
+def _error(results: Sequence[Result], methods: Sequence[str]) -> float:
+    """The weighted quantile over all results and methods; 0 of none."""
     groups = group_by(results, lambda label: (label.source, label.model, label.gpu))
     weighed = [
         (_distance(result.ratios[method]), len(group) ** -0.5)
@@ -173,9 +190,9 @@ def _error(results: Sequence[Result], methods: Sequence[str]) -> float | None:
     total, reached = sum(weight for _, weight in weighed), 0.0
     for error, weight in sorted(weighed):
         reached += weight
-        if reached >= COVERED * total:
+        if reached >= COVERED * total - ROUNDING:
             return error
-    return None
+    return 0.0
 
 
 def _distance(ratio: float) -> float:

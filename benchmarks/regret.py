@@ -1,6 +1,6 @@
 """What is lost by choosing a configuration by prediction, against the best that was measured.
 
-    python benchmarks/regret.py [--coefficients FILE] [--spread 0.12] [--replay] [--worst 5]
+    python -m benchmarks.regret [--coefficients FILE] [--spread 0.03] [--replay] [--folds gpu,model] [--worst 5]
 
 grids    InferenceX: rows of one model, GPU, release and lengths; the choice of layout and concurrency with the most
          output tokens/s of one GPU whose TPOT stays under a limit. Regret is 1 - measured(choice) / measured(best that
@@ -11,39 +11,39 @@ pairs    before and after a change of flags, engine or layout: whether the predi
          that is more than 5 %; and what is lost where the engine's own values were kept or left by prediction.
 
 ``FILE`` holds coefficients by name (values, or entries as in the catalogue); without it the catalogue's are used, which
-were fitted to these rows too: for figures on rows that a fit has not seen, call ``grid_table`` and the others with
-predictions of your own (``Predicted`` by row id). Closed forms; ``--replay`` replays the grids as ``simulate`` does.
+were fitted to these rows too. ``--folds`` adds what is chosen by coefficients that never saw the GPU, model, source or
+deployment (``performance_folds``; needs numpy and scipy, takes minutes). Grids by closed forms, or with ``--replay`` as
+``simulate`` predicts them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from functools import partial
+from math import isfinite, log
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from performance_rows import Row, load_pairs, load_rows
+from benchmarks.performance_rows import Row, load_pairs, load_rows
 
 from llmtune.calc.closed_form import forecast
 from llmtune.calc.errors import Refused
 from llmtune.calc.memory import estimate_memory
-from llmtune.calc.objective import NOISE, SPREAD, log_normal
+from llmtune.calc.objective import MET, NOISE, SPREAD, log_normal
 from llmtune.calc.predict import describe_server
 from llmtune.calc.simulation import simulate
 from llmtune.catalog.coefficients import load_coefficients
 from llmtune.spec.coefficients import Coefficient, Coefficients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from performance_rows import Pair
+    from benchmarks.performance_rows import Pair
 
     from llmtune.calc.simulation import Server
 
@@ -94,6 +94,9 @@ class Choice:
     def regret(self) -> float:
         """What is lost; nothing where the choice is faster than the best, because it is just above the limit."""
         return max(0.0, 1 - self.chosen.per_gpu / self.best.per_gpu)
+
+
+Predictor = Callable[[Sequence[Row], bool], Mapping[str, Predicted]]  # rows, and whether to replay them
 
 
 def predict_rows(rows: Iterable[Row], coefficients: Coefficients, *, replay: bool) -> dict[str, Predicted]:
@@ -152,7 +155,7 @@ def choose(options: Sequence[Option], predicted: Mapping[str, Predicted], limit:
 
     def log_worth(one: Option) -> float:
         found = predicted[one.row.id]
-        return log(found.rate / one.row.gpus) + log_normal(log(limit / found.tpot) / max(spread, EXACT))
+        return log(found.rate / one.row.gpus) + log_normal(log(MET * limit / found.tpot) / max(spread, EXACT))
 
     return max(options, key=log_worth)
 
@@ -259,30 +262,39 @@ def read_coefficients(path: Path | None) -> Coefficients:
     return Coefficients({name: Coefficient(value, "", value, value, "") for name, value in values.items()})
 
 
-def tables(coefficients: Callable[[Row], Coefficients], spreads: Sequence[float], worst: int, *, replay: bool) -> str:
-    """All three, with the coefficients to use for each row."""
+def tables(
+    predict: Callable[[Sequence[Row], bool], Mapping[str, Predicted]], spreads: Sequence[float], worst: int
+) -> str:
+    """All three, for predictions of rows; the second argument asks for a replay."""
     pairs = load_pairs()
-    sides = {row.id: row for pair in pairs for row in (pair.before, pair.after)}
+    sides = list({row.id: row for pair in pairs for row in (pair.before, pair.after)}.values())
     grids, batches = load_rows("inferencex", usable=True), load_rows("infpop", usable=True)
-
-    def predict(rows: Iterable[Row], *, replay: bool) -> dict[str, Predicted]:
-        groups: dict[int, list[Row]] = defaultdict(list)
-        sets = {}
-        for row in rows:
-            one = coefficients(row)
-            sets[id(one)] = one
-            groups[id(one)].append(row)
-        found: dict[str, Predicted] = {}
-        for key, some in groups.items():
-            found |= predict_rows(some, sets[key], replay=replay)
-        return found
-
     parts = [
-        grid_table(grids, predict(grids, replay=replay), spreads, worst),
-        batch_table(batches, predict(batches, replay=True), worst),
-        pair_table(pairs, predict(sides.values(), replay=True), worst),
+        grid_table(grids, predict(grids, False), spreads, worst),
+        batch_table(batches, predict(batches, True), worst),
+        pair_table(pairs, predict(sides, True), worst),
     ]
     return "\n\n".join(parts)
+
+
+def held_out(kinds: Sequence[str], workers: int) -> dict[str, dict[str, Predicted]]:
+    """Predictions of all rows by kind of fold, of coefficients that never saw them."""
+    from benchmarks.speed_of_light import keep
+
+    from benchmarks import performance_fit, performance_folds
+
+    rows = keep(load_rows(usable=True))
+    traces = performance_folds.replay_all(rows, workers)
+    data = performance_fit.prepare(rows, traces, performance_fit.prior_values())
+    methods = performance_folds.predict_held_out(data, kinds, workers)
+    return {
+        kind: {
+            row.id: Predicted(float(tpot), float(rate))
+            for row, tpot, rate in zip(data.rows, methods[kind]["tpot"], methods[kind]["rate"], strict=True)
+            if isfinite(rate) and (isfinite(tpot) or row.source == "infpop")
+        }
+        for kind in kinds
+    }
 
 
 def main() -> None:
@@ -294,9 +306,22 @@ def main() -> None:
     )
     parser.add_argument("--replay", action="store_true", help="replay the grids: minutes instead of seconds")
     parser.add_argument("--worst", type=int, default=0, help="list so many of the worst of each kind")
+    parser.add_argument("--folds", default="", help="what is left out in turn, e.g. gpu,model")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = parser.parse_args()
     given = read_coefficients(asked.coefficients)
-    print(tables(lambda _: given, asked.spread, asked.worst, replay=asked.replay))
+
+    def predict(rows: Sequence[Row], replay: bool) -> Mapping[str, Predicted]:  # noqa: FBT001 - as Predictor has it
+        return predict_rows(rows, given, replay=replay or asked.replay)
+
+    print(tables(predict, asked.spread, asked.worst))
+    kinds = [kind for kind in asked.folds.split(",") if kind]
+    for kind, found in held_out(kinds, asked.workers).items() if kinds else ():
+        print(f"\n{kind} left out\n{tables(partial(_known, found), asked.spread, asked.worst)}")
+
+
+def _known(found: Mapping[str, Predicted], _rows: Sequence[Row], _replay: bool) -> Mapping[str, Predicted]:  # noqa: FBT001
+    return found
 
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ compute          more than 80 % of the peak over the whole run, or a first token
                  at that rate: prompts were cached
 twin             the same figures as the same model, layout and load on another GPU, five times and within 1 %: one of
                  the two is a copy, and the slower GPU's is taken for it
+idle-wait        a first token twice as late as on the same server when at least twice as many requests come a second:
+                 it did not wait for other requests
+room             as many requests decoded, by Little's law, as fill 80 % of the KV cache that settings nobody stated
+                 would leave: whether requests waited for blocks is not known
+arrivals         requests are said to come much faster than they were served, but none waited for another: another rate
 latencies        requests in flight by Little's law (rate x time in the system) are far from those that the load holds:
                  the clock of TTFT and TPOT is another than that of the throughput, which stays
 
@@ -44,7 +49,10 @@ LONG_WAIT, WAIT_SHARE = 20.0, 0.35  # seconds, and share of the generation, befo
 IN_FLIGHT_LOW, IN_FLIGHT_HIGH = 0.5, 1.15  # of a closed loop's concurrency
 DRAINING_LOW, DRAINING_HIGH = 0.25, 1.5  # of requests that come all at once: they leave one by one
 TWINS, TWIN_SHARE, ALIKE = 5, 0.8, 0.01  # so many loads, of which so many agree so closely
+FULL = 0.8  # of the KV cache
 ENOUGH = 4  # times the concurrency: so many requests keep a closed loop full
+LATER, MORE = 2.0, 2.0  # times as late, times as many requests
+FIRST = ("ttft_s", "ttft_p99_s")
 SLOW = ("ttft_s", "tpot_s", "ttft_p99_s", "tpot_p99_s")
 
 
@@ -102,7 +110,7 @@ def keep(rows: Iterable[Row], found: Sequence[Objection] | None = None) -> list[
 def audit(rows: Iterable[Row]) -> list[Objection]:
     """Everything that is wrong with the rows, in their order: for each row the first rule that condemns all of it."""
     rows = list(rows)
-    found = _twins(rows)
+    found = [*_twins(rows), *_idle_waits(rows)]
     for row in rows:
         for objection in _objections(row):
             found.append(objection)
@@ -135,6 +143,24 @@ def _alike(first: Row, second: Row) -> bool:
     return bool(shared) and all(abs(first.measured[key] / second.measured[key] - 1) <= ALIKE for key in shared)
 
 
+def _idle_waits(rows: Sequence[Row]) -> list[Objection]:
+    """Rows whose mean TTFT is far above that of a busier run of the same server with the same kind of requests."""
+    servers: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.arrivals.rate and "ttft_s" in row.measured:
+            servers[row.source, row.key, row.arrivals.dataset or str(row.arrivals.prompt)].append(row)
+    found = []
+    for runs in servers.values():
+        for row in runs:
+            busier = [run for run in runs if (run.arrivals.rate or 0) >= MORE * (row.arrivals.rate or 0)]
+            least = min(busier, key=lambda run: run.measured["ttft_s"], default=row)
+            if row.measured["ttft_s"] > LATER * least.measured["ttft_s"]:
+                told = f"{least.measured['ttft_s']:.3g} s at {least.arrivals.rate:g} requests/s"
+                reason = f"{row.measured['ttft_s']:.3g} s to the first token, {told}"
+                found.append(Objection(row, "idle-wait", reason, FIRST))
+    return found
+
+
 def _objections(row: Row) -> Iterator[Objection]:
     bounds = bounds_of(row.key)
     if bounds.tokens is None:
@@ -148,7 +174,7 @@ def _objections(row: Row) -> Iterator[Objection]:
     if prompt + output > longest:
         yield Objection(row, "beyond-context", f"{prompt:.0f} + {output:.0f} tokens, {longest} fit")
         return
-    for rule in (_bandwidth, _admission, _throughput, _compute, _latencies):
+    for rule in (_room, _bandwidth, _admission, _throughput, _compute, _arrivals, _latencies):
         objection = rule(row, bounds, prompt, output)
         if objection is not None:
             yield objection
@@ -162,6 +188,34 @@ def _running(row: Row, bounds: Bounds, context: float) -> float:
     assert bounds.tokens is not None
     room = min(float(resolved.max_num_seqs), max(1.0, bounds.tokens / context))
     return max(1.0, min(wanted, room))
+
+
+def _room(row: Row, bounds: Bounds, prompt: float, output: float) -> Objection | None:
+    measured = row.measured
+    if "settings" not in row.assumed or not {"req_s", "tpot_s"} <= set(measured):
+        return None
+    assert bounds.tokens is not None
+    decoding = measured["req_s"] * (output - 1) * measured["tpot_s"]
+    held, room = decoding * (prompt + output / 2), bounds.tokens * bounds.site.resolved.data_parallel
+    if held <= FULL * room:
+        return None
+    return Objection(
+        row, "room", f"{decoding:.0f} requests decoded, about {held:.0f} tokens; {room} were there to hold"
+    )
+
+
+def _arrivals(row: Row, _bounds: Bounds, _prompt: float, output: float) -> Objection | None:
+    """Where n requests come at r and leave at s a second, they stay n (1 / s - 1 / r) / 2 seconds on average."""
+    given, measured = row.arrivals, row.measured
+    if not given.rate or not given.requests or not {"req_s", "ttft_s", "tpot_s"} <= set(measured):
+        return None
+    piled = given.requests * (1 / measured["req_s"] - 1 / given.rate) / 2
+    stayed = measured["ttft_s"] + (output - 1) * measured["tpot_s"]
+    if given.rate < MORE * measured["req_s"] or stayed > IN_FLIGHT_LOW * piled:
+        return None
+    return Objection(
+        row, "arrivals", f"{given.rate:g} came and {measured['req_s']:.2g} left a second, in {stayed:.2g} s"
+    )
 
 
 def _bandwidth(row: Row, bounds: Bounds, prompt: float, _output: float) -> Objection | None:
@@ -251,7 +305,19 @@ def _latencies(row: Row, _bounds: Bounds, _prompt: float, output: float) -> Obje
     return Objection(row, "latencies", f"{flying:.0f} requests in flight by Little's law of {loaded:.0f}", SLOW)
 
 
-RULES = ("twin", "does-not-start", "beyond-context", "bandwidth", "admission", "throughput", "compute", "latencies")
+RULES = (
+    "twin",
+    "does-not-start",
+    "beyond-context",
+    "room",
+    "bandwidth",
+    "admission",
+    "throughput",
+    "compute",
+    "idle-wait",
+    "arrivals",
+    "latencies",
+)
 
 
 if __name__ == "__main__":

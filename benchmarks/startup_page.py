@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from benchmarks import startups
 from benchmarks.startups import PARTS, TESTBED, Result, compare_all, confusion, decidable, middle, started, with_part
+
+from benchmarks import startups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,9 +17,10 @@ BANDS = {"weights": 0.02, "activations": 0.08, "KV cache": 0.04}  # share beyond
 NON_TORCH = 0.15  # GiB
 INTRODUCTION = """# Accuracy
 
-How far llmtune's memory estimates are from what real vLLM servers printed when they started. This page is made by
-`python tools/make_docs.py` from `benchmarks/data/startups.json`; `python benchmarks/startups.py` prints the same
-figures. Sizes are GiB per GPU. Errors of the KV cache are relative to the measured KV cache itself, not to the GPU.
+How far llmtune's memory estimates are from what real vLLM servers printed when they started; [speed](#speed) follows
+below. This page is made by `python tools/make_docs.py` from `benchmarks/data/startups.json`;
+`python benchmarks/startups.py` prints the same figures. Sizes are GiB per GPU. Errors of the KV cache are relative to
+the measured KV cache itself, not to the GPU.
 
 *In sample* is what llmtune ships. *Left out* predicts each source of logs from constants that never saw it: where no
 other source is left, from the value that would be assumed without any measurement. The left-out figures are what to

@@ -5,8 +5,9 @@
 A case ends well with a recommendation whose settings exist in the release with a value it takes, which the writers'
 command and YAML give back unchanged when read, and which a fresh ``estimate`` of what was read calls fitting, with the
 same memory plan, and which is predicted to be at most 2 % worse than the engine's own values; or with a refusal that
-names at least one way out. Everything else is a violation; each kind is printed with its count and the first case. One, two, four or eight GPUs, by turns. The time is that of the advice alone
-(search and ways out), in one process; ``--quick`` chooses by memory alone. Exits with 1 when there is a violation.
+names at least one way out. Everything else is a violation; each kind is printed with its count and the first case.
+One, two, four or eight GPUs, by turns. The time is that of the advice alone (search and ways out), in one process;
+``--quick`` chooses by memory alone. Exits with 1 when there is a violation.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def check_times(answer: Advice, goal: Goal) -> Iterator[tuple[str, str]]:
             yield "no times and no reason", str(answer.estimate.model.id)
         return
     default, gpus_ = ranking.default.performance, ranking.hardware.gpus
-    if default is not None:
+    if default is not None and ranking.default.starts == "yes":
         worse = gain(goal, (speed_of(default), gpus_), (speed_of(ranking.performance), gpus_))
         if worse > NOT_WORSE + 1e-9:
             yield "worse than the engine's own", f"{worse:.3f}"

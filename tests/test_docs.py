@@ -158,7 +158,7 @@ def test_simulation_fields_are_those_of_real_output(
 ) -> None:
     documents = []
     for gpu, code in (("l4", 1), ("h100", 0)):
-        words = ("simulate", "--gpu", gpu, "--format", "json", "--", "vllm", "serve", "Qwen/Qwen3-8B")
+        words = ("simulate", "--gpu", gpu, "--rate", "5/s", "--format", "json", "--", "vllm", "serve", "Qwen/Qwen3-8B")
         assert run(monkeypatch, *words) == code
         document = json.loads(capsys.readouterr().out)
         document["interval"] = None  # its keys are the names of the means

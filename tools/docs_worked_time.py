@@ -248,9 +248,10 @@ def _request(sheet: Sheet, replay: Replay, server: Server, found: Mapping[str, A
     first, last = replay.requests[0], replay.requests[CLIENTS - 1]
     steps = replay.tally.steps
     sheet.say("**6. One request.** The first one is in the first step, and then in every step until it has ended.")
-    waited, work = f"{server.front_end * MS:.3g} ms before the scheduler sees it", f"{steps[0].seconds * MS:.2f} ms"
+    front = server.front_end + server.front_end_token * PROMPT
+    waited, work = f"{front * MS:.3g} ms before the scheduler sees it", f"{steps[0].seconds * MS:.2f} ms"
     sheet.step("TTFT", f"{waited} + {work}", first.first * MS, "ms")
-    _check("TTFT of the first request", server.front_end + steps[0].seconds, first.first - first.sent)
+    _check("TTFT of the first request", front + steps[0].seconds, first.first - first.sent)
     later = [some for some in steps[1:] if first.first <= some.start < first.end]
     mixed = [some for some in later if some.tokens]
     only = sum(some.seconds for some in later if not some.tokens)

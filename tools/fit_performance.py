@@ -20,6 +20,8 @@ from benchmarks.performance_rows import load_rows
 from benchmarks.speed_of_light import keep
 
 from benchmarks import performance_fit as engine
+from llmtune.calc.step_costs import Rates
+from llmtune.spec.coefficients import Coefficients
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "src" / "llmtune" / "catalog" / "data" / "coefficients.json"
 RESULTS = ROOT / "benchmarks" / "data" / "performance_results.json"
+NONE = Coefficients({})
 SIDES = 1.645  # deviations on both sides that hold 90 %
 ABOUT = (
     "Coefficients of the step-time model (calc/step_costs.py), written by tools/fit_performance.py: priors from kernel "
@@ -92,7 +95,8 @@ def main() -> None:
     else:
         found = entries(*fit_all(fitting_rows(), given.rounds))
     found |= errors()
-    text = json.dumps({"about": ABOUT, "coefficients": dict(sorted(found.items()))}, indent=1)
+    chips = sorted({Rates(row.site.hardware, "", NONE).chip for row in fitting_rows()})
+    text = json.dumps({"about": ABOUT, "chips": chips, "coefficients": dict(sorted(found.items()))}, indent=1)
     TARGET.write_text(text + "\n", encoding="utf-8")
     print(f"{len(found)} coefficients in {TARGET.relative_to(ROOT)}")
 

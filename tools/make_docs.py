@@ -184,8 +184,16 @@ def _benchmark() -> ModuleType:
     return startup_page
 
 
+def _speed() -> str:
+    """The section about speed, from the last run of its benchmark."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks import performance_page
+
+    return performance_page.section()
+
+
 FILES: dict[str, Callable[[], str]] = {
-    "docs/concepts/accuracy.md": lambda: str(_benchmark().page()),
+    "docs/concepts/accuracy.md": lambda: str(_benchmark().page()).rstrip("\n") + "\n\n" + _speed(),
     "src/llmtune/catalog/data/scenarios.json": _prepared_scenarios,
     "docs/reference/cli.md": docs_tables.command_reference,
     "docs/reference/rules.md": docs_rules.page,

@@ -15,7 +15,7 @@ from llmtune.calc.errors import Refused
 from llmtune.calc.objective import EQUAL, Goal, default_objective, gain, log_chance, log_normal, misses
 from llmtune.calc.simulation import Server, simulate
 from llmtune.calc.step_time import CacheCosts, StepCosts
-from llmtune.spec.coefficients import Coefficient, Coefficients
+from llmtune.spec.coefficients import Coefficients
 from llmtune.spec.performance import Load
 from llmtune.spec.scenario import Targets, Tokens
 
@@ -112,18 +112,17 @@ def test_a_queue_is_never_longer_than_all_the_others(running: float, steps: floa
     assert 0 <= waiting_steps(running, steps, service) <= service * running
 
 
-def goal(objective: str = "throughput", *, error: float | None = None, **targets: float) -> Goal:
-    entries = {} if error is None else {"relative_error": Coefficient(error, "share", error, error, "")}
-    return Goal(objective, Targets(**targets), load(500, 100, concurrency=8), Coefficients(entries))
+def goal(objective: str = "throughput", **targets: float) -> Goal:
+    return Goal(objective, Targets(**targets), load(500, 100, concurrency=8), Coefficients({}))
 
 
 def test_a_target_is_met_with_a_chance() -> None:
     speed = forecast(server(FLAT), load(100, 11, concurrency=1))  # 10 ms a token
     assert log_chance(goal(), speed) == 0.0
-    assert exp(log_chance(goal(tpot=0.010), speed)) == pytest.approx(0.5)
-    near, far = (exp(log_chance(goal(tpot=0.011, error=error), speed)) for error in (0.1, 0.4))
-    assert near > far > 0.5
-    assert misses(goal(tpot=0.009, ttft=1.0), speed) == ("TPOT",)
+    assert exp(log_chance(goal(tpot=0.010 / 1.03), speed)) == pytest.approx(0.5)
+    near, far = (exp(log_chance(goal(tpot=target), speed)) for target in (0.0099, 0.0103))
+    assert 0.5 < near < far
+    assert misses(goal(tpot=0.0095, ttft=1.0), speed) == ("TPOT",)
     assert log_normal(-40.0) < log_normal(-31.0) < log_normal(-30.0) < log_normal(0.0)
 
 

@@ -133,6 +133,30 @@ def test_a_sweep_is_one_command_and_its_loads(run: Callable[[str], Ended]) -> No
     assert run(f"{PLAN} --sweep --vllm-version 0.11.0 {SERVE}").code == 2
 
 
+def test_the_server_of_a_sweep_is_found_in_its_script(run: Callable[[str], Ended]) -> None:
+    assert run(f"{PLAN} --sweep -o sweep.sh {SERVE}").code == 0
+    assert "llmtune bench-read bench-results/ sweep.sh --gpu h100-sxm" in Path("sweep.sh").read_text(encoding="utf-8")
+    linted = run("lint sweep.sh --gpu h100")
+    assert (linted.code, linted.out[:25]) == (0, "no findings in 1 server i")
+    assert run("bench-read c16.json sweep.sh --gpu h100").code == 0
+    longer = Path("sweep.sh").read_text(encoding="utf-8").replace("max-model-len 8192", "max-model-len 819200")
+    Path("sweep.sh").write_text(longer, encoding="utf-8")
+    assert "max-model-len-exceeds-model" in run("lint sweep.sh --gpu h100").out
+
+
+def test_a_run_of_very_many_requests_is_cut_and_said(run: Callable[[str], Ended]) -> None:
+    many = RESULT | {
+        "num_prompts": 10**8,
+        "completed": 10**8,
+        "total_input_tokens": 10**9,
+        "total_output_tokens": 10**8,
+    }
+    Path("many.json").write_text(json.dumps(many), encoding="utf-8")
+    ended = run(f"bench-read many.json --gpu h100 --save {SERVE}")
+    assert ended.code == 0
+    assert "of which 20000 are replayed" in ended.out
+
+
 def test_no_secret_reaches_a_plan(run: Callable[[str], Ended]) -> None:
     ended = run(f"{PLAN} {SERVE} --api-key sk-verysecret1234567890ab")
     assert "verysecret" not in ended.out + ended.err

@@ -114,6 +114,8 @@ def test_the_chart_keeps_to_the_width(run: Callable[[str], Ended], monkeypatch: 
         ("--price h100", "takes GPU=USD an hour"),
         ("--price h100=-1", "takes GPU=USD an hour"),
         ("--price nope=1", "unknown GPU 'nope'"),
+        ("--price h100=0", "above 0"),
+        ("--price h100=1,h100-sxm=2", "names h100-sxm twice"),
         ("--max-gpus 3", "must be one of 1, 2, 4, 8"),
         ("--format csv", "must be one of text, json"),
         ("--rate x", "is no rate"),
@@ -124,3 +126,40 @@ def test_bad_options_are_one_line_and_exit_2(options: str, fragment: str, run: C
     assert (ended.code, ended.out) == (2, "")
     assert len(ended.err.splitlines()) == 1
     assert fragment in ended.err
+
+
+def test_what_does_not_fit_says_what_was_tried_and_why_in_plain_words(run: Callable[[str], Ended]) -> None:
+    line = "compare deepseek-ai/DeepSeek-R1 --gpus-from l4"
+    text = " ".join(run(line).out.split())
+    assert "l4: not on 1, 2, 4 or 8 GPUs: the weights do not fit" in text
+    assert "torch" not in text
+    (offer,) = run(f"{line} --format json").document["offers"]
+    assert offer["tried"] == [1, 2, 4, 8]
+    assert "OutOfMemoryError" in offer["why_not"]
+    assert "not on 1 GPU:" in run(f"{line} --max-gpus 1").out
+
+
+def test_a_gpu_that_cannot_keep_up_with_a_rate_misses_it(run: Callable[[str], Ended]) -> None:
+    document = run(f"{MODEL} --gpus-from l4,h100 --max-gpus 1 --rate 6/s --format json").document
+    offers = {one["gpu"]: one for one in document["offers"]}
+    assert "rate" in offers["l4"]["missed"]
+    assert offers["l4"]["arrivals"]["keeps_up"] is False
+    assert offers["h100-sxm"]["arrivals"]["keeps_up"] is True
+    reached = offers["h100-sxm"]["arrivals"]["output_tokens_per_s"]
+    assert offers["h100-sxm"]["output_tokens_per_s_per_gpu"] == pytest.approx(reached)
+
+
+def test_a_model_that_embeds_is_refused(run: Callable[[str], Ended]) -> None:
+    ended = run("compare BAAI/bge-m3 --no-hub")
+    assert (ended.code, ended.out) == (2, "")
+    assert "generates no text" in ended.err
+
+
+@pytest.mark.parametrize("width", [40, 50, 60])
+def test_long_names_keep_to_narrow_paper(
+    width: int, run: Callable[[str], Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = run(f"{MODEL} --gpus-from h100,l4,rtx-pro-6000-blackwell-workstation").out
+    assert max(map(len, out.splitlines())) <= width
+    assert "no price" in out

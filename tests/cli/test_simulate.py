@@ -215,3 +215,87 @@ def test_releases(release: str, run: Callable[[str], Ended]) -> None:
     )
     assert ended.code == 0, ended.err
     assert ended.document["engine_version"] == release
+
+
+def test_at_a_rate_it_is_said_what_ends_while_requests_come(run: Callable[[str], Ended]) -> None:
+    line = f"{GPU} --prompt-tokens 1000 --output-tokens 200 --rate 4/s {{}} {SERVE}"
+    document = run(line.format("--format json")).document
+    arriving, whole = document["arrivals"], document["performance"]
+    assert arriving["keeps_up"] is True
+    assert arriving["requests_per_s"] == pytest.approx(4)
+    assert arriving["output_tokens_per_s"] == pytest.approx(800)
+    assert arriving["total_tokens_per_s"] == pytest.approx(4800)
+    assert arriving["sustained_per_s"] > 4
+    assert whole["requests_per_s"] < 4
+    assert arriving["drain_s"] == pytest.approx(whole["duration_s"] - 1000 / 4)
+    text = run(line.format("")).out
+    assert "keeps up" in text
+    assert "after the last arrival" in text
+
+
+def test_a_rate_that_is_too_high_is_said_with_what_can_be_served(run: Callable[[str], Ended]) -> None:
+    line = f"{GPU} --prompt-tokens 1000 --output-tokens 200 --rate 80/s {{}} {SERVE}"
+    ended = run(line.format("--format json"))
+    arriving = ended.document["arrivals"]
+    assert ended.code == 0
+    assert arriving["keeps_up"] is False
+    full = run(f"{GPU} --prompt-tokens 1000 --output-tokens 200 --offline --requests 5000 --format json {SERVE}")
+    assert arriving["sustained_per_s"] == pytest.approx(full.document["performance"]["requests_per_s"], rel=0.1)
+    assert arriving["requests_per_s"] == arriving["sustained_per_s"]
+    assert "cannot keep up: 80 requests/s come" in run(line.format("")).out
+
+
+def test_what_comes_at_no_rate_has_no_arrivals(run: Callable[[str], Ended]) -> None:
+    assert run(f"{GPU} {CLOSED} --format json {SERVE}").document["arrivals"] is None
+
+
+@pytest.mark.parametrize("server", ["BAAI/bge-m3", "Qwen/Qwen3-8B --runner pooling"])
+def test_what_embeds_has_no_time_per_token(server: str, run: Callable[[str], Ended]) -> None:
+    ended = run(f"{GPU} --no-hub {CLOSED} -- vllm serve {server}")
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.err.splitlines()) == 1
+    assert "generates no text" in ended.err
+
+
+def test_fewer_requests_than_a_steady_state_takes_are_said(run: Callable[[str], Ended]) -> None:
+    said = run(f"{GPU} --prompt-tokens 100 --output-tokens 2 --concurrency 4096 --format json {SERVE}").document
+    assert said["load"]["requests"] == 20_000
+    assert any("40960 requests, of which 20000 are replayed" in one for one in said["assumptions"])
+    few = run(f"{GPU} {CLOSED} --requests 4 --format json {SERVE}").document
+    assert any("never has more than 4 in flight" in one for one in few["assumptions"])
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "text only"),
+        ("Qwen/Qwen3-8B --enable-lora", "no LoRA adapter"),
+        ("deepseek-ai/DeepSeek-R1 -tp 8 -dcp 8", "decode context parallel"),
+        (
+            """Qwen/Qwen3-8B --speculative-config '{"method":"ngram","num_speculative_tokens":3}'""",
+            "at least this fast",
+        ),
+        (
+            """deepseek-ai/DeepSeek-R1 -tp 8 --speculative-config '{"method":"mtp","num_speculative_tokens":1}'""",
+            "kept on average",
+        ),
+    ],
+)
+def test_what_is_left_out_is_an_assumption(server: str, said: str, run: Callable[[str], Ended]) -> None:
+    ended = run(f"simulate --gpu h200 {CLOSED} --format json -- vllm serve {server} --max-model-len 8192")
+    assert ended.code == 0, ended.err
+    assert any(said in one for one in ended.document["assumptions"])
+
+
+@pytest.mark.parametrize("width", [40, 50, 80])
+def test_no_line_is_wider_than_the_paper(
+    width: int, run: Callable[[str], Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = run(f"{GPU} --rate 5/s {SERVE}").out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any(line.startswith("0.92") for line in lines)
+
+
+def test_colour_is_only_where_there_is_some(run: Callable[[str], Ended]) -> None:
+    assert "\x1b[39m" not in run(f"{GPU} {CLOSED} --color always {SERVE}").out

@@ -50,17 +50,18 @@ MARKET = """\
 m for chat · vLLM 0.33.0
 load: prompt 600 (95 %: 3000), output 250 tokens, 32 in flight, 320 requests,
       40% of the prompt cached
-targets: TTFT 1 s, TPOT 10.0 ms on average
+targets: TTFT 1.00 s, TPOT 10.0 ms on average
 
-          GPUs     TTFT     TPOT tokens/s per GPU  USD/h  USD/M  misses
-h100-sxm     2  95.1 ms  12.5 ms     2081    1041   5.00   0.67  TPOT
-l4           1  95.1 ms  12.5 ms     1041    1041      -      -  -
+          GPUs    TTFT    TPOT out tok/s per GPU  USD/h  USD/M  misses
+h100-sxm     2 95.1 ms 12.5 ms      2081    1041   5.00   0.67  TPOT
+l4           1 95.1 ms 12.5 ms      1041    1041      -      -  -
 
 USD for a million output tokens
 h100-sxm ############################################################# 0.67
+l4       no price
 
 Does not fit
-  - a10g: too little memory
+  - a10g: not on 1, 2, 4 or 8 GPUs: too little memory
 
 Assumptions
   - made up
@@ -73,7 +74,16 @@ def offers() -> tuple[Offer, ...]:
     return (
         Offer(gpus.load("h100-sxm"), 2, None, FOUND, price, load=LOAD, misses=("TPOT",)),
         Offer(gpus.load("l4"), 1, None, half, None, load=LOAD),
-        Offer(gpus.load("a10g"), 8, None, None, None, why_not="too little memory. Buy more."),
+        Offer(
+            gpus.load("a10g"),
+            8,
+            None,
+            None,
+            None,
+            why_not="OOM",
+            reason="too little memory. Buy more.",
+            tried=(1, 2, 4, 8),
+        ),
     )
 
 
@@ -87,6 +97,8 @@ def test_latencies() -> None:
 
 def test_latencies_on_narrow_paper_leave_out_the_words() -> None:
     assert max(map(len, performance_text.latency_lines(FOUND, 80))) <= 80
+    assert max(map(len, performance_text.latency_lines(FOUND, 40))) <= 40
+    assert max(map(len, performance_text.rate_lines(FOUND, 40))) <= 40
 
 
 def test_latencies_without_known_errors_name_no_interval() -> None:
@@ -96,7 +108,7 @@ def test_latencies_without_known_errors_name_no_interval() -> None:
 
 
 def test_rates() -> None:
-    assert "\n".join(performance_text.rate_lines(FOUND)) == RATES
+    assert "\n".join(performance_text.rate_lines(FOUND, 80)) == RATES
 
 
 def test_a_load_in_one_sentence() -> None:

@@ -117,17 +117,25 @@ def cycle(server: Server, shape: Shape, running: float) -> Cycle:
         return _apart(server, shape, running, steps)
     queue = waiting_steps(running, steps, shape.prompt / room) * shape.seen_share
     begun = min(running / (steps + chunks + queue), room / max(1.0, shape.prompt))
-    share = min(1.0, max(1 - exp(-begun * chunks), begun * shape.prompt / room))
+    share = _share(begun, chunks, shape.prompt / room)
+    others = _share(begun * max(0.0, 1 - 1 / running), chunks, shape.prompt / room)
     decodes = begun * steps
     plain = step_seconds(server.costs, Batch(decodes, shape.context)) if decodes else 0.0
     mixed = step_seconds(server.costs, prompt_batch(shape, decodes, begun * shape.prompt / share, chunks))
     step = share * mixed + (1 - share) * plain
-    tpot = step / progress
+    between = others * mixed + (1 - others) * plain  # what a decoding request sees: not its own prompt
+    tpot = between / progress
     wait = step * (1.5 if server.async_scheduling else 0.5) * (server.front_end > 0)
     ttft = server.front_end + wait + chunks * mixed + queue * step
-    queued = running / begun * step - steps * step  # Little: what is not spent decoding
-    e2e = max(ttft, queued) + steps * step
-    return Cycle(e2e - steps * step, tpot, e2e, running / e2e)
+    queued = running / begun * step - steps * between  # Little: what is not spent decoding
+    ttft = max(ttft, queued)
+    e2e = ttft + steps * between
+    return Cycle(ttft, tpot, e2e, running / e2e)
+
+
+def _share(begun: float, chunks: int, service: float) -> float:
+    """Steps with prompt tokens, when in each so many prompts begin: at random, but no more than fit."""
+    return min(1.0, max(1 - exp(-begun * chunks), begun * service))
 
 
 def waiting_steps(running: float, steps: float, service: float) -> float:

@@ -9,6 +9,7 @@ from llmtune.calc.closed_form import forecast
 from llmtune.calc.simulation import simulate
 from llmtune.spec.ranking import Effect
 from llmtune.spec.recommendation import Reason
+from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.calc.contenders import Contender
@@ -23,8 +24,16 @@ LAYOUT = "layout"
 OF_LAYOUT = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "enable-expert-parallel")
 
 
+@dataclass(frozen=True, slots=True)
+class Simplest:
+    """The first layout in order of preference, and its replay where it had one."""
+
+    one: Contender
+    found: Performance | None
+
+
 def describe_effects(
-    choice: Contender, found: Performance, default: EngineDefault, simplest: Contender, goal: Goal
+    choice: Contender, found: Performance, default: EngineDefault, simplest: Simplest, goal: Goal
 ) -> tuple[Effect, ...]:
     """Effects of layout, step and slots where they differ from the simplest layout and the engine's own values.
 
@@ -32,18 +41,18 @@ def describe_effects(
     blocks of the choice.
     """
     effects = []
-    if choice.layout != simplest.layout:
-        effects.append(_of_layout(choice, simplest, goal))
+    if choice.layout != simplest.one.layout:
+        effects.append(_of_layout(choice, found, simplest, goal))
     server, resolved = choice.server, choice.candidate.resolved
     if server.chunked_prefill and resolved.max_num_batched_tokens != default.max_num_batched_tokens:
         other = replace(server, max_num_batched_tokens=default.max_num_batched_tokens)
         before, after = default.max_num_batched_tokens, resolved.max_num_batched_tokens
-        effects.append(_effect(TOKENS, (before, after), simulate(other, goal.load), found))
+        effects.append(_effect(TOKENS, (str(before), str(after)), simulate(other, goal.load), found))
     each = choice.speed.running / server.replicas
     if resolved.max_num_seqs < default.max_num_seqs and each >= resolved.max_num_seqs - 1 and _waits(choice, goal):
         other = replace(server, max_num_seqs=default.max_num_seqs)
         before, after = default.max_num_seqs, resolved.max_num_seqs
-        effects.append(_effect(SEQS, (before, after), simulate(other, goal.load), found))
+        effects.append(_effect(SEQS, (str(before), str(after)), simulate(other, goal.load), found))
     return tuple(effects)
 
 
@@ -53,11 +62,11 @@ def _waits(choice: Contender, goal: Goal) -> bool:
     return asked is None or asked > choice.server.max_num_seqs * choice.server.replicas
 
 
-def _effect(setting: str, values: tuple[int, int], before: Performance, after: Performance) -> Effect:
+def _effect(setting: str, values: tuple[str, str], before: Performance, after: Performance) -> Effect:
     return Effect(
         setting=setting,
-        before=str(values[0]),
-        after=str(values[1]),
+        before=values[0],
+        after=values[1],
         throughput=after.output_tokens_per_s / before.output_tokens_per_s - 1,
         ttft=after.ttft.mean - before.ttft.mean,
         tpot=after.tpot.mean - before.tpot.mean,
@@ -65,13 +74,16 @@ def _effect(setting: str, values: tuple[int, int], before: Performance, after: P
     )
 
 
-def _of_layout(choice: Contender, simplest: Contender, goal: Goal) -> Effect:
-    """Both in closed form, with the requests that the load brings."""
-    before, after = simplest.speed, forecast(choice.server, goal.load)
+def _of_layout(choice: Contender, found: Performance, simplest: Simplest, goal: Goal) -> Effect:
+    """Both replayed, or both in closed form where the simplest was so far behind that it was not."""
+    layouts = str(simplest.one.layout), str(choice.layout)
+    if simplest.found is not None:
+        return _effect(LAYOUT, layouts, simplest.found, found)
+    before, after = simplest.one.speed, forecast(choice.server, goal.load)
     return Effect(
         setting=LAYOUT,
-        before=str(simplest.layout),
-        after=str(choice.layout),
+        before=layouts[0],
+        after=layouts[1],
         throughput=after.output_tokens_per_s / before.output_tokens_per_s - 1,
         ttft=after.ttft - before.ttft,
         tpot=after.tpot - before.tpot,

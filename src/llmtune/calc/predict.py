@@ -16,17 +16,20 @@ from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.settings import Settings
 from llmtune.calc.simulation import Server, simulate
 from llmtune.calc.simulation_server import held_blocks
-from llmtune.calc.step_costs import describe_costs
+from llmtune.calc.step_costs import Rates, describe_costs, generation
 from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmtune.calc.shares import Site
     from llmtune.calc.step_time import StepCosts
     from llmtune.spec.coefficients import Coefficients
     from llmtune.spec.memory import Memory
     from llmtune.spec.performance import Load, Performance
 
+UNSEEN = "unseen"
 ERROR = "relative_error"  # coefficient by quantity: the error that 90 % of held-out measurements stay below
 ACCEPTED = "accepted_share"  # coefficient by method: the share of draft tokens that is kept
 FRONT_END = "front_end_seconds"  # coefficient: HTTP and tokenizer, before the scheduler sees a request
@@ -67,7 +70,7 @@ def finish(
     said = [*found.assumptions, *_assumptions(site, coefficients)]
     if factors is not None:
         said.append(factors.said)
-    return replace(with_intervals(found, coefficients), assumptions=tuple(said))
+    return replace(with_intervals(found, coefficients, basis_of(site, coefficients)), assumptions=tuple(said))
 
 
 def describe_server(
@@ -130,8 +133,14 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
     )
 
 
-def with_intervals(found: Performance, coefficients: Coefficients) -> Performance:
-    """The performance with an interval for each mean that an error is known of.
+def basis_of(site: Site, coefficients: Coefficients) -> tuple[str, ...]:
+    """What a prediction's error hangs on: the engine generation, and ``unseen`` where the chip was never measured."""
+    chip = Rates(site.hardware, generation(site), coefficients).chip
+    return (generation(site),) if chip in coefficients.chips else (generation(site), UNSEEN)
+
+
+def with_intervals(found: Performance, coefficients: Coefficients, basis: Sequence[str] = ()) -> Performance:
+    """The performance with an interval for each mean that an error is known of, the widest of its basis.
 
     Example:
         TPOT 10 ms and an error of 0.15: 8.7 to 11.5 ms.
@@ -142,7 +151,7 @@ def with_intervals(found: Performance, coefficients: Coefficients) -> Performanc
     interval = {}
     for name, (mean, quantity) in means.items():
         if coefficients.name(ERROR, quantity) in coefficients.entries:
-            error = coefficients.value(ERROR, quantity)
+            error = max(coefficients.value(ERROR, quantity, key) for key in basis or ("",))
             interval[name] = (mean / (1 + error), mean * (1 + error))
     return replace(found, interval=interval)
 
@@ -166,6 +175,8 @@ def _assumptions(site: Site, coefficients: Coefficients) -> list[str]:
         said.append("what decode context parallel saves and sends is not predicted: times are those without it")
     if site.resolved.max_loras:
         said.append("requests are taken to use no LoRA adapter: what adapters add to a step is not predicted")
+    if UNSEEN in basis_of(site, coefficients):
+        said.append("no server was measured on GPUs of this kind: times rest on kernel timings and on GPUs like it")
     gpu = site.hardware.gpu
     if gpu.bandwidth is None or not gpu.flops:
         said.append(f"bandwidth or speed of {gpu.name} are not known: times are those of a slow GPU")

@@ -43,6 +43,15 @@ def recommend(request: Request) -> Recommendation:
     return answer(request, best, rejected(request, best, candidates))
 
 
+def recommend_first(requests: Sequence[Request]) -> tuple[Request, Recommendation]:
+    """The first of several requests that something starts for; the last one's refusal where nothing does."""
+    for request in requests:
+        found = recommend(request)
+        if found.deployment is not None:
+            return request, found
+    return request, found
+
+
 def choose(candidates: Sequence[Candidate]) -> Candidate | None:
     """The candidate that holds the most requests, the first of equals; None when none starts."""
     starting = [candidate for candidate in candidates if candidate.starts]

@@ -14,24 +14,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from llmtune.calc.closed_form import forecast
 from llmtune.calc.contenders import (
-    SEQS,
-    TOKENS,
     Contender,
     complete_all,
     contend,
     engine_default,
-    with_limits,
     without_defaults,
 )
-from llmtune.calc.effects import describe_effects, with_effects
+from llmtune.calc.effects import Simplest, describe_effects, with_effects
 from llmtune.calc.errors import Refused
+from llmtune.calc.finalists import (
+    FULL_LENGTH,
+    find_best,
+    find_runner_up,
+    margin,
+    with_another_step,
+    with_fewer_slots,
+    with_more_slots,
+)
 from llmtune.calc.front import find_front
 from llmtune.calc.load import count_requests
-from llmtune.calc.objective import NOISE, NOT_WORSE, UNSURE, gain, log_worth, misses, speed_of
+from llmtune.calc.objective import NOT_WORSE, gain, log_worth, misses, speed_of
 from llmtune.calc.predict import finish
-from llmtune.calc.search import answer, label, recommend, rejected
+from llmtune.calc.search import answer, label, recommend, recommend_first, rejected
 from llmtune.calc.simulation import simulate
 from llmtune.calc.traits import generates
 from llmtune.spec.ranking import EngineDefault, Ranking
@@ -47,12 +52,9 @@ if TYPE_CHECKING:
     from llmtune.spec.performance import Load, Performance
     from llmtune.spec.recommendation import Recommendation
 
-STEPS = (2048, 4096, 8192)  # tokens of a step that are tried beside the scenario's and the engine's
-NEAR = 0.15  # a runner-up this near in closed form is replayed as well
 MANY = 400  # requests of a replay that are enough for a steady state; at least two for each in flight
 MOST_IN_FLIGHT = 10_000
 MOST_TOLD = 8  # candidates that were not taken
-HALVES = 3  # how often the slots are halved where too many requests make tokens slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,17 @@ class Played:
     def speed(self) -> tuple[Forecast, int]:
         """What the choice is made by."""
         return speed_of(self.found), self.one.gpus
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was found: the choice beside the engine's own, every contender, those that do not start, those replayed."""
+
+    best: Played
+    default: EngineDefault
+    field: Sequence[Contender]
+    refused: Sequence[Candidate]
+    played: Sequence[Played]
 
 
 def tune(requests: Sequence[Request], goal: Goal) -> tuple[Request, Recommendation]:
@@ -115,123 +128,55 @@ def unpredictable(request: Request, goal: Goal) -> str:
 
 
 def _by_memory(requests: Sequence[Request], why: str) -> tuple[Request, Recommendation]:
-    """The first request that something starts for, answered by memory alone."""
-    for request in requests:
-        found = recommend(request)
-        if found.deployment is not None:
-            return request, replace(found, unranked=why)
-    return requests[-1], replace(recommend(requests[-1]), unranked=why)
+    request, found = recommend_first(requests)
+    return request, replace(found, unranked=why)
 
 
 def _rank(field: list[Contender], refused: list[Candidate], goal: Goal) -> tuple[Request, Recommendation]:
-    first = _settled(_best_of(field, goal), goal)
-    default, plan = _as_engine(first, goal)
-    finalists = [first, *_other_steps(first, goal), *_runner_up(first, field, goal)]
-    load = replay_load(goal.load, first)
-    played = [Played(one, simulate(one.server, load)) for one in finalists]
+    first = with_fewer_slots(find_best(field, goal), goal)
+    finalists = [first, *with_another_step(first, goal), *with_more_slots(first, goal)]
+    finalists += find_runner_up(first, field, goal)
+    goal = replace(goal, load=replay_load(goal.load, first))
+    played = [Played(one, simulate(one.server, goal.load)) for one in finalists]
     best = played[0]
     for other in played[1:]:
         best = other if gain(goal, other.speed, best.speed) > margin(other.one, best.one) else best
-    if best.one.layout != first.layout or best.one.request is not first.request:
-        default, plan = _as_engine(best.one, goal)
-    engines = _play_default(default, load)
-    if (
-        engines is not None
-        and plan.starts
-        and _may_be_default(best.one)
-        and (gain(goal, engines.speed, best.speed) > NOT_WORSE)
-    ):
-        best = engines
+    own, plan = _as_engine(best.one, goal)
+    if own is not None and _may_be_default(best.one, plan) and gain(goal, own.speed, best.speed) > NOT_WORSE:
+        best = own
     best = replace(best, one=without_defaults(best.one, plan))
-    return best.one.request, _recommendation(best, _beside(engines, plan), field, refused, replace(goal, load=load))
+    found = Search(best, _beside(own, plan), field, refused, played)
+    return best.one.request, _recommendation(found, goal)
 
 
-def _play_default(default: Contender | None, load: Load) -> Played | None:
-    """The engine's own configuration replayed; None where it does not start, or refuses the requests."""
-    try:
-        return None if default is None else Played(default, simulate(default.server, load))
-    except Refused:
-        return None
-
-
-def _best_of(field: Sequence[Contender], goal: Goal) -> Contender:
-    """The first in order of preference that none beats by its margin, by forecast."""
-    best = field[0]
-    for other in field[1:]:
-        if gain(goal, (other.speed, other.gpus), (best.speed, best.gpus)) > margin(other, best):
-            best = other
-    return best
-
-
-def margin(new: Contender, old: Contender) -> float:
-    """The gain from which a contender takes another one's place."""
-    one, other = new.layout, old.layout
-    rare = (one.pipeline, one.experts) != (other.pipeline, other.experts)
-    same_formats = new.candidate.resolved.kv_cache_dtype == old.candidate.resolved.kv_cache_dtype
-    return UNSURE if rare or not same_formats or new.request.model.id != old.request.model.id else NOISE
-
-
-def _settled(best: Contender, goal: Goal) -> Contender:
-    """The contender with fewer slots, if too many requests at once make tokens too slow."""
-    request, server = best.request, best.server
-    if "TPOT" not in misses(goal, best.speed) or request.pin(SEQS) is not None:
-        return best
-    least = request.scenario.policy.max_num_seqs[0]
-    slots = [server.max_num_seqs >> halves for halves in range(1, HALVES + 1)]
-    tries = [(seqs, forecast(replace(server, max_num_seqs=seqs), goal.load)) for seqs in slots if seqs >= least]
-    seqs, speed = max(tries, key=lambda one: gain(goal, (one[1], 1), (best.speed, 1)), default=(0, best.speed))
-    if not seqs or gain(goal, (speed, 1), (best.speed, 1)) <= NOISE:
-        return best
-    tokens = request.scenario.policy.max_num_batched_tokens
-    return with_limits(best, goal, tokens=tokens, seqs=seqs) or best
-
-
-def _other_steps(best: Contender, goal: Goal) -> list[Contender]:
-    """The contender with the step that gains most in closed form, where that is more than noise."""
-    request, server = best.request, best.server
-    if request.pin(TOKENS) is not None or not best.candidate.resolved.chunked_prefill:
-        return []
-    if request.scenario.policy.max_num_batched_tokens is not None:
-        return []  # the scenario insists
-    tries = [step for step in STEPS if step != server.max_num_batched_tokens and step >= server.max_num_seqs]
-    forecasts = [(step, forecast(replace(server, max_num_batched_tokens=step), goal.load)) for step in tries]
-    gains = [(gain(goal, (speed, 1), (best.speed, 1)), -step) for step, speed in forecasts]
-    most, step = max(gains, default=(0.0, 0))
-    if most <= NOISE:
-        return []
-    found = with_limits(best, goal, tokens=-step, seqs=None)
-    return [found] if found is not None else []
-
-
-def _runner_up(best: Contender, field: Sequence[Contender], goal: Goal) -> list[Contender]:
-    """The next layout, where a replay may turn the order."""
-    others = [one for one in field if one.layout != best.layout or one.request is not best.request]
-    gains = [gain(goal, (one.speed, one.gpus), (best.speed, best.gpus)) for one in others]
-    near = max(range(len(others)), key=lambda place: (gains[place], -place), default=None)
-    return [others[near]] if near is not None and gains[near] > -NEAR else []
-
-
-def _as_engine(best: Contender, goal: Goal) -> tuple[Contender | None, Candidate]:
-    """The engine's own configuration of a contender's layout, as a contender where its plan fits."""
+def _as_engine(best: Contender, goal: Goal) -> tuple[Played | None, Candidate]:
+    """The engine's own configuration of a contender's layout, replayed where it starts and takes the requests."""
     plan = engine_default(best)
     if not plan.memory.fits or plan.memory.kv is None:
         return None, plan
-    return contend(best.request, plan, goal), plan
+    try:
+        own = contend(best.request, plan, goal)
+        return Played(own, simulate(own.server, goal.load)), plan
+    except Refused:
+        return None, plan
 
 
-def _may_be_default(best: Contender) -> bool:
-    """Whether the scenario leaves memory to the engine."""
-    policy = best.request.scenario.policy
-    return policy.aim != "memory" and policy.gpu_memory_utilization is None
+def _may_be_default(best: Contender, plan: Candidate) -> bool:
+    """Whether it surely starts, the scenario leaves memory to the engine, and the cache holds more than a request."""
+    policy, kv = best.request.scenario.policy, plan.memory.kv
+    share = policy.gpu_memory_utilization
+    free = policy.aim != "memory" and (share is None or plan.resolved.gpu_memory_utilization <= share)
+    return free and plan.starts and kv is not None and (not kv.groups or kv.max_concurrency >= FULL_LENGTH)
 
 
-def _beside(engines: Played | None, plan: Candidate) -> EngineDefault:
+def _beside(own: Played | None, plan: Candidate) -> EngineDefault:
     resolved, failure = plan.resolved, plan.memory.failure
     return EngineDefault(
         max_num_batched_tokens=resolved.max_num_batched_tokens,
         max_num_seqs=resolved.max_num_seqs,
         gpu_memory_utilization=resolved.gpu_memory_utilization,
-        performance=engines.found if engines is not None else None,
+        performance=own.found if own is not None else None,
+        starts=("yes" if plan.starts else "probably") if own is not None else "no",
         why_not=failure.engine_message if failure is not None else "",
     )
 
@@ -242,21 +187,20 @@ def replay_load(load: Load, one: Contender) -> Load:
     return replace(load, requests=min(count_requests(load), max(MANY, round(2 * in_flight))))
 
 
-def _recommendation(
-    best: Played, default: EngineDefault, field: Sequence[Contender], refused: Sequence[Candidate], goal: Goal
-) -> Recommendation:
+def _recommendation(search: Search, goal: Goal) -> Recommendation:
+    best, field, refused = search.best, search.field, search.refused
     one = best.one
     request = one.request
     same = [other for other in field if other.request is request]
-    performance = finish(best.found, one.site, goal.coefficients, factors=one.factors)
+    simplest = next((other.found for other in search.played if other.one is same[0]), None)
+    effects = describe_effects(one, best.found, search.default, Simplest(same[0], simplest), goal)
     missed = misses(goal, speed_of(best.found))
-    effects = describe_effects(one, best.found, default, same[0], goal)
     ranking = Ranking(
         objective=goal.objective,
         targets=goal.targets,
         load=goal.load,
-        performance=performance,
-        default=default,
+        performance=finish(best.found, one.site, goal.coefficients, factors=one.factors),
+        default=search.default,
         effects=effects,
         front=find_front(same, goal),
         misses=missed,

@@ -14,5 +14,6 @@ DATA = Path(__file__).parent / "data" / "coefficients.json"
 @lru_cache(maxsize=1)
 def load_coefficients() -> Coefficients:
     """All coefficients."""
-    entries = json.loads(DATA.read_text(encoding="utf-8"))["coefficients"]
-    return Coefficients({name: Coefficient(**entry) for name, entry in entries.items()})
+    data = json.loads(DATA.read_text(encoding="utf-8"))
+    entries = {name: Coefficient(**entry) for name, entry in data["coefficients"].items()}
+    return Coefficients(entries, tuple(data["chips"]))

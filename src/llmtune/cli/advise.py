@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtune.calc.candidates import Request
-from llmtune.calc.search import recommend
+from llmtune.calc.search import recommend_first
 from llmtune.calc.shares import Site
 from llmtune.catalog import engines, gpus, models, scenarios
 from llmtune.cli.errors import UserError
@@ -178,15 +178,15 @@ def advise(
 
     With a goal it is chosen by predicted times, among the ``others`` too; without one by memory alone.
     """
+    wanted = asked.model
     if goal is None:
-        answer = recommend(asked)
+        asked, answer = recommend_first((asked, *others))
     else:
         from llmtune.calc.tune import tune  # noqa: PLC0415 - not with --quick
 
-        wanted = asked.model
         asked, answer = tune((asked, *others), goal)
-        if asked.model is not wanted:
-            notes = (*notes, f"{asked.model.id} stands in for {wanted.id}: quantised weights change answers a little")
+    if asked.model is not wanted:
+        notes = (*notes, f"{asked.model.id} stands in for {wanted.id}: quantised weights change answers a little")
     if answer.deployment is None:
         answer = replace(answer, ways_out=ways_out(asked))
     if answer.resolved is None or answer.memory is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmtune.reports import json as report
 from llmtune.reports.performance_json import load, performance
-from llmtune.reports.performance_text import load_line, number, seconds
+from llmtune.reports.performance_text import folded, load_line, number, seconds
 from llmtune.reports.text import hardware_line
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ INSIDE = {True: "inside", False: "outside", None: ""}
 
 def as_text(found: Benchmarks) -> str:
     """One table a run."""
-    lines = [f"{found.estimate.model.id} on {hardware_line(found.estimate)}"]
+    lines = [folded(f"{found.estimate.model.id} on {hardware_line(found.estimate)}", WIDTH)]
     for one in found.comparisons:
         lines += ["", *_table(one)]
     return "\n".join([*lines, *_noted(found)]) + "\n"

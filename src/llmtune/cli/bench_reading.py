@@ -10,8 +10,8 @@ from llmtune.calc.calibration import identify, matches
 from llmtune.calc.shares import Site
 from llmtune.cli.calibrations import file_to_change
 from llmtune.cli.errors import UserError
-from llmtune.cli.loads import read_share, within_context
-from llmtune.cli.predicting import predict_load
+from llmtune.cli.loads import MOST_REQUESTS, read_share, within_context
+from llmtune.cli.predicting import predict_load, with_requests
 from llmtune.cli.servers import estimate_words
 from llmtune.readers.bench_result import is_bench_result, read_bench_results
 from llmtune.spec.bench import BenchRow
@@ -132,6 +132,9 @@ def compare(
 
 def _compared(result: BenchResult, estimate: Estimate, source: Source) -> Comparison:
     load, said = within_context(result.load, estimate.resolved)
+    if load.requests > MOST_REQUESTS:
+        load, counted = with_requests(load)
+        said = (*said, *counted)
     performance = predict_load(estimate, load, records=source.records)
     rows = [
         BenchRow(name, measured, predicted, performance.interval.get(_mean_of(name)))
@@ -193,7 +196,8 @@ def keep(found: Benchmarks, calibration: Path | None, name: str | None) -> str:
 
 def _timing(result: BenchResult) -> Timing:
     figures = result.figures
-    return Timing(result.load, figures.get("ttft_mean"), figures.get("tpot_mean"), figures.get("output_tokens_per_s"))
+    load = replace(result.load, requests=min(result.load.requests, MOST_REQUESTS))  # it is replayed for its factors
+    return Timing(load, figures.get("ttft_mean"), figures.get("tpot_mean"), figures.get("output_tokens_per_s"))
 
 
 def _joined(old: tuple[Timing, ...], new: tuple[Timing, ...]) -> tuple[Timing, ...]:

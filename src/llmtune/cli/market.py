@@ -15,7 +15,7 @@ from llmtune.catalog.prices import load_prices
 from llmtune.cli import judge
 from llmtune.cli.errors import UserError
 from llmtune.cli.loads import within_context
-from llmtune.cli.predicting import predict_site
+from llmtune.cli.predicting import check_generates, predict_both, with_requests
 from llmtune.cli.scenarios import scenario_with
 from llmtune.spec.hardware import Hardware
 from llmtune.spec.offer import Market, Offer, Price
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llmtune.cli.servers import Source
     from llmtune.spec.engine import EngineVersion
     from llmtune.spec.hardware import Gpu
+    from llmtune.spec.memory import Memory
     from llmtune.spec.model import Model
     from llmtune.spec.performance import Performance
     from llmtune.spec.scenario import Targets
@@ -39,6 +40,14 @@ COUNTS = (1, 2, 4, 8)
 MOST_GPUS = 32  # kinds of GPUs in one comparison
 PRICE = re.compile(r"([^=,]+)=\s*\$?([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*")
 YOURS = "--price"
+MANY = 5000  # requests that are replayed on each of several GPUs, or two for each in flight
+GIB = 2**30
+REASONS = {  # by the kind of failure
+    "weights": "the weights do not fit",
+    "kv_cache": "no room is left for the KV cache of one request",
+    "activations": "weights and activations do not fit",
+    "cuda_graphs": "no room is left for the CUDA graphs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +82,12 @@ def _own_prices(text: str | None) -> dict[str, Price]:
     prices = {}
     for part in text.split(",") if text is not None else ():
         found = PRICE.fullmatch(part.strip())
-        if found is None:
-            raise UserError(f"--price takes GPU=USD an hour, e.g. h100=2.5,l4=0.7, not '{part.strip()}'")
-        prices[catalog.find(found[1]).name] = Price(float(found[2]), YOURS)
+        if found is None or not float(found[2]):
+            raise UserError(f"--price takes GPU=USD an hour, above 0, e.g. h100=2.5,l4=0.7, not '{part.strip()}'")
+        name = catalog.find(found[1]).name
+        if name in prices:
+            raise UserError(f"--price names {name} twice; give one price for each GPU")
+        prices[name] = Price(float(found[2]), YOURS)
     return prices
 
 
@@ -83,6 +95,8 @@ def compare(name: str, choice: Choice, asked: AskedLoad, source: Source) -> Mark
     """The offers, best first: what meets the targets, then by cost; without prices by tokens a second of one GPU."""
     engine = judge.load_engine(source.vllm_version)
     model = judge.load_model(name, offline=source.offline, assume_architecture=source.assume_architecture)
+    check_generates(model)
+    asked, counted = _replayed(asked)
     scenario = scenario_with(asked)
     request = Request(model, Hardware(choice.gpus[0], 1), engine, scenario, (), source.records)
     offers = [offer(request, gpu, choice, asked) for gpu in choice.gpus]
@@ -96,8 +110,15 @@ def compare(name: str, choice: Choice, asked: AskedLoad, source: Source) -> Mark
         targets=asked.scenario.targets,
         offers=tuple(ranked),
         sorted_by="cost" if by_cost else "tokens per GPU",
-        notes=_notes(ranked, asked, model, engine),
+        notes=(*_notes(ranked, asked, model, engine), *counted),
     )
+
+
+def _replayed(asked: AskedLoad) -> tuple[AskedLoad, tuple[str, ...]]:
+    """The load with no more requests than are replayed, and what is said about that; most loads stay as they are."""
+    many = max(MANY, 2 * (asked.load.concurrency or 0))
+    load, notes = with_requests(asked.load, max(many, asked.load.requests))
+    return (replace(asked, load=load), notes) if notes else (asked, ())
 
 
 def _rank(one: Offer, *, by_cost: bool) -> tuple[bool, bool, bool, float]:
@@ -109,17 +130,17 @@ def _rank(one: Offer, *, by_cost: bool) -> tuple[bool, bool, bool, float]:
 
 
 def offer(request: Request, gpu: Gpu, choice: Choice, asked: AskedLoad) -> Offer:
-    """The smallest count of a GPU that meets the targets; where none does, the smallest that fits."""
+    """The smallest count of a GPU that meets the targets; where none does, the smallest that keeps up, or fits."""
     price = choice.prices.get(gpu.name)
-    smallest, why = None, ""
+    smallest, refused = None, Offer(gpu, 0, None, None, price)
     for count in choice.counts:
         found = trial(replace(request, hardware=Hardware(gpu=gpu, gpus_per_node=count)), asked, price)
         if found.fits and not found.misses:
             return found
-        if found.fits and smallest is None:
+        if found.fits and (smallest is None or ("rate" in smallest.misses and "rate" not in found.misses)):
             smallest = found
-        why = found.why_not
-    return smallest or Offer(gpu, choice.counts[-1], None, None, price, why_not=why)
+        refused = found
+    return smallest or replace(refused, gpus=choice.counts[-1], tried=choice.counts)
 
 
 def trial(request: Request, asked: AskedLoad, price: Price | None) -> Offer:
@@ -128,16 +149,34 @@ def trial(request: Request, asked: AskedLoad, price: Price | None) -> Offer:
     answer = recommend(request)
     refused = partial(Offer, hardware.gpu, hardware.gpus, None, None, price)
     if answer.deployment is None or answer.resolved is None or answer.memory is None:
-        failure = answer.memory.failure if answer.memory is not None else None
-        return refused(why_not=failure.engine_message if failure is not None else "too close to call")
+        return refused(why_not=_message(answer.memory), reason=_reason(answer.memory))
     try:
         load, _ = within_context(asked.load, answer.resolved)
     except UserError as error:
-        return refused(why_not=str(error))
+        return refused(why_not=str(error), reason=str(error))
     site = Site(answer.deployment, request.model, answer.resolved, hardware, request.engine)
-    found = predict_site(site, answer.memory, load, records=request.records)
+    found, arrivals = predict_both(site, answer.memory, load, records=request.records)
     missed = misses(found, asked.scenario.targets)
-    return Offer(hardware.gpu, hardware.gpus, answer, found, price, load=load, misses=missed)
+    missed += ("rate",) if arrivals is not None and not arrivals.keeps_up else ()
+    return Offer(hardware.gpu, hardware.gpus, answer, found, price, load=load, misses=missed, arrivals=arrivals)
+
+
+def _message(memory: Memory | None) -> str:
+    """What the engine says where it does not start."""
+    failure = memory.failure if memory is not None else None
+    return failure.engine_message if failure is not None else "too close to call"
+
+
+def _reason(memory: Memory | None) -> str:
+    """The same for people."""
+    failure = memory.failure if memory is not None else None
+    if memory is None or failure is None:
+        return "too close to call"
+    plain = REASONS.get(failure.kind)
+    if plain is None:
+        return f"vLLM refuses it: {failure.engine_message}"
+    weights = next((part.bytes for part in memory.parts if part.name == "weights"), 0)
+    return f"{plain}: {weights / GIB:.1f} GiB of weights on each GPU of {memory.total / GIB:.1f} GiB"
 
 
 def misses(found: Performance, targets: Targets) -> tuple[str, ...]:

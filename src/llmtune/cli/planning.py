@@ -76,12 +76,10 @@ def write_plan(
         BenchRun(_name(level), level, predict_load(estimate, level, records=source.records))
         for level in levels(fixed, requests=asked.load.requests)
     )
-    shown = script or "THIS_SCRIPT"
-    server = f"{shown} --gpu {estimate.hardware.gpu.name}"
-    if sweep:
-        server = f"--gpu {estimate.hardware.gpu.name} -- vllm serve ... as in --serve-cmd"
+    server = f"{script or 'THIS_SCRIPT'} --gpu {estimate.hardware.gpu.name}"
+    where = hardware_line(estimate).replace(" · ", ", ")  # a script is plain ASCII
     about = (
-        f"Measures what llmtune {__version__} predicts: {estimate.model.id} on {hardware_line(estimate)}.",
+        f"Measures what llmtune {__version__} predicts: {estimate.model.id} on {where}.",
         f"Prompts of {fixed.prompt.p50} tokens, answers of {fixed.output.p50}. Results go to {RESULTS}/; then:",
         f"llmtune bench-read {RESULTS}/ {server}",
     )

@@ -48,7 +48,8 @@ def find(model_id: str, *, revision: str | None = None, offline: bool = False) -
     if cached is not None:
         return cached
     if offline:
-        raise HubError(f"model '{model_id}' is not in the Hugging Face cache, and --offline forbids the Hub")
+        known = f"model '{model_id}' is not in the Hugging Face cache"
+        raise HubError(f"{known}, and --offline forbids the Hub (so does --no-hub)")
     return _from_hub(model_id, revision)
 
 

@@ -204,7 +204,10 @@ def _demo(words: Sequence[Word], index: int) -> Start:
 
 
 def script_of(command: Command, at: int = 0) -> Excerpt | None:
-    """The script in ``bash -c "..."``, ``eval "..."``, ``tmux new -d "..."``; None where there is none."""
+    """The script in ``bash -c "..."``, ``eval "..."``, ``tmux new -d "..."``; None where there is none.
+
+    ``vllm bench sweep serve --serve-cmd "..."`` starts its server from such a text too.
+    """
     words = command.words
     program = program_of(words[at])
     if program == "eval":
@@ -214,12 +217,20 @@ def script_of(command: Command, at: int = 0) -> Excerpt | None:
     for index in range(at, len(words)):
         if program_of(words[index]) in SHELLS:
             return _string_of_shell(command, index)
+        if words[index].text == "--serve-cmd" and index + 1 < len(words) and _sweeps(words[at:index]):
+            return command.texts[index + 1]
     if program in HOLD_SCRIPTS:
         for index in range(at + 1, len(words)):
             if "vllm" in words[index].text and re.search(r"\s", words[index].text):
                 typed = re.sub(r"(\\[nr]|\^M)$", "", words[index].text)
                 return command.texts[index].part(0, len(typed))
     return None
+
+
+def _sweeps(words: Sequence[Word]) -> bool:
+    """Whether words begin a ``vllm bench sweep``."""
+    texts = [word.text for word in words]
+    return "sweep" in texts and any(PROGRAM.match(program_of(word)) for word in words)
 
 
 def _string_of_shell(command: Command, at: int) -> Excerpt | None:

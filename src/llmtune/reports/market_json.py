@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llmtune.reports import json as report
-from llmtune.reports.performance_json import interval, load, performance
+from llmtune.reports.performance_json import arrivals, interval, load, performance
 
 if TYPE_CHECKING:
     from llmtune.spec.offer import Market, Offer
@@ -39,10 +39,13 @@ def offer(one: Offer) -> dict[str, Any]:
         "product": one.gpu.product,
         "fits": one.fits,
         "why_not": one.why_not or None,
+        "reason": one.reason or None,
+        "tried": list(one.tried) if not one.fits else None,
         "gpus": one.gpus if one.fits else None,
         "settings": {setting.flag: setting.value for setting in settings},
         "performance": performance(one.performance),
         "interval": interval(one.performance),
+        "arrivals": arrivals(one.arrivals),
         "meets_targets": not one.misses if one.fits else None,
         "missed": list(one.misses),
         "output_tokens_per_s_per_gpu": one.tokens_per_gpu if one.fits else None,

@@ -171,7 +171,7 @@ class Page:
         room = max(20, self._width - len(left))
         lines = wrap(right, room, break_on_hyphens=False) or [""]
         first = Text(left, style=style or "")
-        first.append(lines[0], style="default")
+        first.append(lines[0], style="default" if style else None)
         self._console.print(first, soft_wrap=True)
         for line in lines[1:]:
             self._console.print(" " * len(left) + line, soft_wrap=True)

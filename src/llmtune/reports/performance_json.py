@@ -10,7 +10,7 @@ from llmtune.reports import json as report
 if TYPE_CHECKING:
     from llmtune.spec.memory import Memory
     from llmtune.spec.performance import Load, Performance, Spread
-    from llmtune.spec.simulation import Simulation
+    from llmtune.spec.simulation import Arrivals, Simulation
 
 SIMULATION = "llmtune/simulation/1"
 SPREADS = {"ttft_s": "ttft", "tpot_s": "tpot", "itl_s": "itl", "e2e_s": "e2e"}
@@ -32,6 +32,7 @@ def simulation(result: Simulation) -> str:
             "load": {**load(result.load), "scenario": result.scenario or None},
             "performance": performance(result.performance),
             "interval": interval(result.performance),
+            "arrivals": arrivals(result.arrivals),
             "assumptions": list(result.assumptions),
             "warnings": list(result.estimate.warnings),
         }
@@ -49,6 +50,14 @@ def performance(found: Performance | None) -> dict[str, Any] | None:
 def interval(found: Performance | None) -> dict[str, list[float]]:
     """Lower and upper bound of each mean."""
     return {name: list(bounds) for name, bounds in found.interval.items()} if found is not None else {}
+
+
+def arrivals(found: Arrivals | None) -> dict[str, Any] | None:
+    """What the server does while requests come; null where they come at no rate."""
+    if found is None:
+        return None
+    rates = ("sustained_per_s", "requests_per_s", "output_tokens_per_s", "total_tokens_per_s")
+    return {"keeps_up": found.keeps_up, **{name: getattr(found, name) for name in rates}, "drain_s": found.drain}
 
 
 def spread(found: Spread) -> dict[str, float]:

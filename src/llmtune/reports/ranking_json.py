@@ -49,6 +49,7 @@ def _default(found: EngineDefault) -> dict[str, Any]:
             "gpu-memory-utilization": found.gpu_memory_utilization,
         },
         "performance": times.performance(found.performance),
+        "starts": found.starts,
         "why_not": found.why_not or None,
     }
 

@@ -37,8 +37,9 @@ def _predicted(found: Ranking) -> Iterator[str]:
     if low_high[0] and low_high[1]:
         between = f"{number(low_high[0][0])} .. {number(low_high[0][1])} tokens/s"
         yield f"  probably {between}, TPOT {seconds(low_high[1][0])} .. {seconds(low_high[1][1])}"
+    doubt = "; it may not start" if found.default.starts == "probably" else ""
     own = f"max-num-batched-tokens {found.default.max_num_batched_tokens}, max-num-seqs {found.default.max_num_seqs}"
-    yield f"  {DEFAULT}: {own}"
+    yield f"  {DEFAULT}: {own}{doubt}"
     yield f"  bound by: {BOUND_BY.get(speed.bound_by, speed.bound_by)}"
     wanted = (("TTFT", found.targets.ttft), ("TPOT", found.targets.tpot))
     targets = ", ".join(f"{name} {seconds(value)}" for name, value in wanted if value is not None)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from llmtune.spec.performance import Load, Performance
     from llmtune.spec.recommendation import Recommendation
     from llmtune.spec.scenario import Targets
+    from llmtune.spec.simulation import Arrivals
 
 SECONDS_AN_HOUR = 3600
 MILLION = 1_000_000
@@ -28,7 +29,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One GPU: how many are needed and what they do. ``answer`` is None where none fit."""
+    """One GPU: how many are needed and what they do. ``answer`` is None where none fit.
+
+    ``why_not`` is then what the engine says of the last of the ``tried`` counts, and ``reason`` the same for people.
+    """
 
     gpu: Gpu
     gpus: int
@@ -37,7 +41,10 @@ class Offer:
     price: Price | None
     why_not: str = ""
     load: Load | None = None
-    misses: tuple[str, ...] = ()  # targets that are not met
+    misses: tuple[str, ...] = ()  # targets that are not met, and the rate where requests come faster than they end
+    arrivals: Arrivals | None = None
+    tried: tuple[int, ...] = ()
+    reason: str = ""
 
     @property
     def fits(self) -> bool:
@@ -45,9 +52,16 @@ class Offer:
         return self.performance is not None
 
     @property
+    def output_tokens_per_s(self) -> float:
+        """Output tokens a second: of the whole run, or while requests come at a rate; 0 where it does not fit."""
+        if self.arrivals is not None:
+            return self.arrivals.output_tokens_per_s
+        return self.performance.output_tokens_per_s if self.performance is not None else 0.0
+
+    @property
     def tokens_per_gpu(self) -> float:
         """Output tokens a second of one GPU."""
-        return self.performance.output_tokens_per_s / self.gpus if self.performance is not None else 0.0
+        return self.output_tokens_per_s / self.gpus
 
     @property
     def cost(self) -> float | None:
@@ -57,9 +71,9 @@ class Offer:
             2 GPUs at 2.50 USD an hour and 5,000 tokens/s: 18 million tokens an hour for 5 USD, 0.28 USD a million.
 
         """
-        if self.price is None or self.performance is None or not self.performance.output_tokens_per_s:
+        if self.price is None or not self.output_tokens_per_s:
             return None
-        tokens = self.performance.output_tokens_per_s * SECONDS_AN_HOUR / MILLION
+        tokens = self.output_tokens_per_s * SECONDS_AN_HOUR / MILLION
         return self.price.per_hour * self.gpus / tokens
 
 

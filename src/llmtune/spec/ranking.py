@@ -53,12 +53,16 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class EngineDefault:
-    """The same model and layout with the engine's own values. ``performance`` is None where it does not start."""
+    """The same model and layout with the engine's own values. ``performance`` is None where it does not start.
+
+    ``starts``: yes, probably (the low end of its KV cache does not hold a request) or no.
+    """
 
     max_num_batched_tokens: int
     max_num_seqs: int
     gpu_memory_utilization: float
     performance: Performance | None
+    starts: str
     why_not: str = ""
 
 

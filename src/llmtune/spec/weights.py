@@ -142,8 +142,8 @@ class Vector:
     """Norm weights, convolution kernels, decay parameters: ``units`` x ``width`` numbers of ``bytes`` each.
 
     ``sharded`` vectors are split over ranks; with ``replicate`` a rank holds at least one unit. ``host``: a table that
-    lies in pinned host memory unless the engine is told otherwise (``Resolved.tables_on_host``). ``reduced``: a norm over
-    more than a rank holds, so that ranks have to sum its squares in every step.
+    lies in pinned host memory unless the engine is told otherwise (``Resolved.tables_on_host``). ``reduced``: a norm
+    over more than a rank holds, so that ranks have to sum its squares in every step.
     """
 
     name: str
