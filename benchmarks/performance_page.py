@@ -47,7 +47,8 @@ No figure here is in sample unless it says so. Each row is predicted by coeffici
 without its model (nor any other of the same layers: quantised siblings, finetunes), without its source, without its
 deployment (a server as configured, with all its loads; a fifth of the deployments of each GPU in turn), or without its
 layout (a model on a GPU with one split, whatever release and settings). Rows are never split at random: runs of one
-deployment say nearly the same. Coefficients are fitted to the sources {fitted}; the others are only predicted.
+deployment say nearly the same. Coefficients are fitted to the sources
+{fitted}; the others are only predicted.
 
 MAPE is the mean of |predicted / measured - 1|, half is the median, both in percent. TTFT, TPOT and E2E are means over
 requests (E2E: TTFT and TPOT times the further tokens). Throughput is scored where the server decides it, not where it

@@ -37,7 +37,7 @@ ERRORS = {"tpot": "tpot", "ttft": "ttft", "itl": "tpot", "e2e": "e2e", "throughp
 COVERED = 0.9  # share of held-out measurements that an interval holds
 ENOUGH = 30  # measurements of an engine generation that has an error of its own
 ROUNDING = 1e-9
-DIGITS = 3
+PLACES = 3  # of a ratio
 ONLINE, OFFLINE, OFFLINE_AMD, OWN_RUNS = "online", "offline", "offline-amd", "own-runs"
 
 
@@ -205,4 +205,4 @@ def _at(ordered: Sequence[float], share: float) -> float:
 
 
 def _short(ratio: float | None) -> float | None:
-    return None if ratio is None else float(f"{ratio:.{DIGITS}g}")
+    return None if ratio is None else round(ratio, PLACES)
