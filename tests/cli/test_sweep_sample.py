@@ -11,7 +11,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import sweep
-
 from llmtune.architectures.config import ConfigError
 from llmtune.calc.search import recommend
 from llmtune.catalog import engines, gpus, models, scenarios
