@@ -175,6 +175,8 @@ class Yaml:
         text, span = self.text, self.span
         quoted = self.style in {"'", '"'}
         plain = len(text) > 0 and self.excerpt.is_plain(0, len(text)) and (quoted or not self.style)
+        if plain and self.node is not None:  # what a folded line adds stands between the quotes too
+            plain = self.node.end_mark.index - self.node.start_mark.index == len(text) + 2 * quoted
         return Word(text, span, _line_of_item(self.source, span), plain, added=-1 if quoted else 0)
 
 
