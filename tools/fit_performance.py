@@ -20,7 +20,7 @@ from benchmarks.performance_rows import load_rows
 from benchmarks.speed_of_light import keep
 
 from benchmarks import performance_fit as engine
-from llmtune.calc.step_costs import Rates
+from llmtune.calc.step_costs import Rates, generation
 from llmtune.spec.coefficients import Coefficients
 
 if TYPE_CHECKING:
@@ -83,6 +83,12 @@ def errors() -> dict[str, dict[str, Any]]:
     }
 
 
+def measured_on(row: Row) -> str:
+    """The chip and engine generation of a row."""
+    engine = generation(row.site)
+    return f"{Rates(row.site.hardware, engine, NONE).chip}/{engine}"
+
+
 def main() -> None:
     """Fit and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,8 +101,8 @@ def main() -> None:
     else:
         found = entries(*fit_all(fitting_rows(), given.rounds))
     found |= errors()
-    chips = sorted({Rates(row.site.hardware, "", NONE).chip for row in fitting_rows()})
-    text = json.dumps({"about": ABOUT, "chips": chips, "coefficients": dict(sorted(found.items()))}, indent=1)
+    measured = sorted({measured_on(row) for row in fitting_rows()})
+    text = json.dumps({"about": ABOUT, "measured": measured, "coefficients": dict(sorted(found.items()))}, indent=1)
     TARGET.write_text(text + "\n", encoding="utf-8")
     print(f"{len(found)} coefficients in {TARGET.relative_to(ROOT)}")
 

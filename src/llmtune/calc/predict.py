@@ -134,9 +134,10 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
 
 
 def basis_of(site: Site, coefficients: Coefficients) -> tuple[str, ...]:
-    """What a prediction's error hangs on: the engine generation, and ``unseen`` where the chip was never measured."""
-    chip = Rates(site.hardware, generation(site), coefficients).chip
-    return (generation(site),) if chip in coefficients.chips else (generation(site), UNSEEN)
+    """What a prediction's error hangs on: the engine generation, and ``unseen`` where its chip was not measured so."""
+    engine = generation(site)
+    chip = Rates(site.hardware, engine, coefficients).chip
+    return (engine,) if f"{chip}/{engine}" in coefficients.measured else (engine, UNSEEN)
 
 
 def with_intervals(found: Performance, coefficients: Coefficients, basis: Sequence[str] = ()) -> Performance:
@@ -176,7 +177,10 @@ def _assumptions(site: Site, coefficients: Coefficients) -> list[str]:
     if site.resolved.max_loras:
         said.append("requests are taken to use no LoRA adapter: what adapters add to a step is not predicted")
     if UNSEEN in basis_of(site, coefficients):
-        said.append("no server was measured on GPUs of this kind: times rest on kernel timings and on GPUs like it")
+        said.append(
+            "no server of this engine generation was measured on GPUs of this kind: times rest on kernel timings, "
+            "GPUs like it and other releases"
+        )
     gpu = site.hardware.gpu
     if gpu.bandwidth is None or not gpu.flops:
         said.append(f"bandwidth or speed of {gpu.name} are not known: times are those of a slow GPU")

@@ -16,4 +16,4 @@ def load_coefficients() -> Coefficients:
     """All coefficients."""
     data = json.loads(DATA.read_text(encoding="utf-8"))
     entries = {name: Coefficient(**entry) for name, entry in data["coefficients"].items()}
-    return Coefficients(entries, tuple(data["chips"]))
+    return Coefficients(entries, tuple(data["measured"]))

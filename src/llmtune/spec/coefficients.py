@@ -25,11 +25,12 @@ class Coefficient:
 class Coefficients:
     """All coefficients by name. A name is a quantity and what it holds for: ``bandwidth_share/fp8/hopper``.
 
-    ``chips`` are those that servers were measured on; others rest on kernel timings or on chips like them.
+    ``measured`` names chips with the engine generations that servers were measured with (``hopper/async``); others
+    rest on kernel timings or on what is like them.
     """
 
     entries: Mapping[str, Coefficient]
-    chips: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
     def value(self, quantity: str, *keys: str) -> float:
         """The value for the most specific name there is: with all keys, else without the last, and so on.
