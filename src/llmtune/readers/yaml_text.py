@@ -10,8 +10,7 @@ from llmtune.spec.word import END, FILLER, HOLE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-ONLY_TEMPLATES = re.compile(r"^[ \t]*(-[ \t]+)?(\{\{.*?\}\}[ \t]*)+(#.*)?$")
+ONLY_TEMPLATES = re.compile(r"^[ \t]*(-[ \t]+)?(?:\{\{(?:(?!\}\}).)*+\}\}[ \t]*+)++(#.*)?$")  # takes nothing back
 LONGEST_ESCAPES = {"x": 2, "u": 4, "U": 8}
 HOLES = frozenset({HOLE, END, FILLER})
 ESCAPED = frozenset("'\"")  # styles that write some characters as two
@@ -25,15 +24,21 @@ def mask_templates(text: str) -> str:
     if "{{" not in text:
         return text
 
-    def mask(match: re.Match[str]) -> str:
-        inner = "".join(character if character == "\n" else FILLER for character in match.group()[1:-1])
-        return f"{HOLE}{inner}{END}"
-
     lines = []
     for line in text.split("\n"):
         only = ONLY_TEMPLATES.match(line)
-        lines.append(" " * len(line) if only and not only[1] else TEMPLATE.sub(mask, line))
-    return TEMPLATE.sub(mask, "\n".join(lines))
+        lines.append(" " * len(line) if only and not only[1] else _mask(line))
+    return _mask("\n".join(lines))
+
+
+def _mask(text: str) -> str:
+    """Every template a hole. Each search starts where the last one ended, so that many braces take no longer."""
+    parts, at = [], 0
+    while (start := text.find("{{", at)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        inner = "".join(character if character == "\n" else FILLER for character in text[start + 1 : end + 1])
+        parts += [text[at:start], HOLE, inner, END]
+        at = end + 2
+    return "".join((*parts, text[at:]))
 
 
 def align(value: str, node: Any, raw: str) -> Sequence[int]:
