@@ -176,6 +176,8 @@ def _assumptions(site: Site, coefficients: Coefficients) -> list[str]:
         said.append("what decode context parallel saves and sends is not predicted: times are those without it")
     if site.resolved.max_loras:
         said.append("requests are taken to use no LoRA adapter: what adapters add to a step is not predicted")
+    if site.hardware.nodes > 1 and site.hardware.node_bandwidth is None:
+        said.append("the network between the nodes is not known: 100 Gbit/s is taken")
     if UNSEEN in basis_of(site, coefficients):
         said.append(
             "no server of this engine generation was measured on GPUs of this kind: times rest on kernel timings, "

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from llmtune.spec.coefficients import Coefficients
     from llmtune.spec.hardware import Hardware
 
-SLOWEST_BANDWIDTH = 100e9  # bytes per second, where a GPU's is not known
+# Stated bounds, where a fact is missing; the prediction says so (``calc.predict``). Bytes per second.
+SLOWEST_BANDWIDTH = 100e9  # of a GPU's memory
+SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
+SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
+LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
@@ -71,7 +75,7 @@ class Rates:
         for name in (PEAKS.get(kernel, "bf16"), "bf16", "fp16", "fp32"):
             if name in flops:
                 return flops[name]
-        return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * 100  # no rates known: a plain guess of the ratio
+        return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * LEAST_INTENSITY
 
 
 def describe_costs(site: Site, coefficients: Coefficients) -> StepCosts:
@@ -179,7 +183,7 @@ def _link(hardware: Hardware, ranks: int) -> tuple[str, float]:
     """The slowest link that a group of ranks crosses, and its bandwidth in one direction."""
     gpu = hardware.gpu
     if ranks > hardware.gpus_per_node:
-        return "fabric", float(hardware.node_bandwidth or 12.5e9)
+        return "fabric", float(hardware.node_bandwidth or SLOWEST_FABRIC)
     if gpu.nvlink_bandwidth:
         return "nvlink", gpu.nvlink_bandwidth / BOTH_DIRECTIONS
-    return "pcie", float(gpu.pcie_bandwidth or 16e9)
+    return "pcie", float(gpu.pcie_bandwidth or SLOWEST_PCIE)

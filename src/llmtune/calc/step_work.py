@@ -104,7 +104,6 @@ def describe_work(site: Site) -> StepWork:
     draft = [m for m in draft_modules(model, resolved) if not isinstance(m, Experts)] * resolved.speculative_tokens
     routed = [m for group in layers for m in group.modules if isinstance(m, Experts)]
     head = model.head if not model.tied else (*model.embedding[:1], *model.head)
-    moe = len(routed)
     tensor, data = resolved.tensor_parallel, resolved.data_parallel
     shared = data if routed else 1
     reduces = sum(_reduces(group.modules) for group in layers) if tensor > 1 else 0
@@ -124,7 +123,7 @@ def describe_work(site: Site) -> StepWork:
         collectives=reduces,
         reduced_bytes=float(hidden),
         expert_ranks=tensor * shared,
-        exchanges=2 * moe if shared > 1 else 0,
+        exchanges=2 * len(routed) if shared > 1 else 0,
         stages=resolved.pipeline_parallel,
         replicas=shared,
         decode_tokens=1 + resolved.speculative_tokens,
