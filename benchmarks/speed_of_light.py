@@ -21,6 +21,10 @@ idle-wait        a first token twice as late as on the same server when at least
 room             as many requests decoded, by Little's law, as fill 80 % of the KV cache that settings nobody stated
                  would leave: whether requests waited for blocks is not known
 arrivals         requests are said to come much faster than they were served, but none waited for another: another rate
+idle-start       of equal prompts that came all at once and fill many steps, half have their first token so late that
+                 none can have come in the first fifth of the run: the client or the front end held them back
+short-answers    mean TPOT over answers of unequal length that came all at once: one of a few tokens waits in each of
+                 them for the prompts of all others, so that the shortest decide, and how many there are is not told
 latencies        requests in flight by Little's law (rate x time in the system) are far from those that the load holds:
                  the clock of TTFT and TPOT is another than that of the throughput, which stays
 
@@ -50,6 +54,7 @@ IN_FLIGHT_LOW, IN_FLIGHT_HIGH = 0.5, 1.15  # of a closed loop's concurrency
 DRAINING_LOW, DRAINING_HIGH = 0.25, 1.5  # of requests that come all at once: they leave one by one
 TWINS, TWIN_SHARE, ALIKE = 5, 0.8, 0.01  # so many loads, of which so many agree so closely
 FULL = 0.8  # of the KV cache
+MANY_STEPS, IDLE_START = 8, 0.2  # of prompts; of the run
 ENOUGH = 4  # times the concurrency: so many requests keep a closed loop full
 LATER, MORE = 2.0, 2.0  # times as late, times as many requests
 FIRST = ("ttft_s", "ttft_p99_s")
@@ -174,7 +179,7 @@ def _objections(row: Row) -> Iterator[Objection]:
     if prompt + output > longest:
         yield Objection(row, "beyond-context", f"{prompt:.0f} + {output:.0f} tokens, {longest} fit")
         return
-    for rule in (_room, _bandwidth, _admission, _throughput, _compute, _arrivals, _latencies):
+    for rule in (_room, _bandwidth, _admission, _throughput, _compute, _arrivals, _idle_start, _short_answers, _latencies):
         objection = rule(row, bounds, prompt, output)
         if objection is not None:
             yield objection
@@ -218,6 +223,28 @@ def _arrivals(row: Row, _bounds: Bounds, _prompt: float, output: float) -> Objec
     )
 
 
+def _idle_start(row: Row, bounds: Bounds, prompt: float, output: float) -> Objection | None:
+    """Equal prompts are computed one step after the other: first tokens come evenly, from a start to the end at most."""
+    given, ttft, seconds = row.arrivals, row.measured.get("ttft_s"), _seconds(row, prompt, output)
+    count, steps = given.requests or 0, bounds.site.resolved.max_num_batched_tokens
+    if given.rate is not None or (given.concurrency or count) < count or ttft is None or seconds is None:
+        return None
+    if given.prompt is None or given.prompt[0] != given.prompt[1] or count * prompt < MANY_STEPS * steps:
+        return None
+    start = 2 * ttft - count * seconds
+    if start <= IDLE_START * count * seconds:
+        return None
+    return Objection(row, "idle-start", f"no first token for {start:.3g} s of {count * seconds:.3g} s")
+
+
+def _short_answers(row: Row, _bounds: Bounds, _prompt: float, _output: float) -> Objection | None:
+    given = row.arrivals
+    at_once = given.rate is None and (given.concurrency or given.requests or 0) >= (given.requests or 0) > 0
+    if not at_once or given.output is None or given.output[0] == given.output[1] or "tpot_s" not in row.measured:
+        return None
+    return Objection(row, "short-answers", f"answers of {given.output[0]} to {given.output[1]} tokens", ("tpot_s",))
+
+
 def _bandwidth(row: Row, bounds: Bounds, prompt: float, _output: float) -> Objection | None:
     measured = row.measured.get("tpot_s")
     if measured is None:
@@ -240,6 +267,7 @@ def _admission(row: Row, bounds: Bounds, prompt: float, output: float) -> Object
         return Objection(row, "admission", reason, SLOW)
     generation = output * tpot
     ran = row.arrivals.concurrency / bounds.site.resolved.data_parallel * generation / (generation + ttft)
+    running = _running(row, bounds, prompt + output / 2)
     if ttft > LONG_WAIT + WAIT_SHARE * generation and ran < IN_FLIGHT_LOW * running:
         reason = f"{ran:.0f} requests ran where {running:.0f} have room, {ttft:.0f} s to the first token"
         return Objection(row, "admission", reason, SLOW)
@@ -316,6 +344,8 @@ RULES = (
     "compute",
     "idle-wait",
     "arrivals",
+    "idle-start",
+    "short-answers",
     "latencies",
 )
 

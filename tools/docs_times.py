@@ -8,7 +8,7 @@ from docs_tables import table
 from docs_worked_time import MODEL, site_of
 
 from llmtune.calc.step_costs import describe_costs, generation
-from llmtune.calc.step_time import Batch, step_seconds
+from llmtune.calc.step_time import Batch, step_seconds, step_time
 from llmtune.calc.step_work import describe_work
 from llmtune.catalog import engines
 from llmtune.catalog.coefficients import load_coefficients
@@ -33,11 +33,11 @@ SPARSE = "openai/gpt-oss-120b"
 TOKENS = (1, 4, 16, 64, 256, 1024)
 WORDS = {
     "accepted_share": "draft tokens that are kept, of those checked, each given the one before",
-    "activation_passes": "times that a layer's norms and other small kernels read or write a token's hidden state",
+    "activation_passes": "times that norms and other small kernels move what goes into and comes out of matrices",
     "attention_flops_share": "peak rate that attention of prompts reaches",
     "bandwidth_share": "bandwidth that reading weights reaches",
     "call_seconds": "a matrix product, however small",
-    "collective_seconds": "a collective, however small",
+    "collective_seconds": "a collective of a small message, however small",
     "decode_attention_share": "peak rate that attention of decoding requests reaches",
     "expert_bandwidth_share": "bandwidth that reading experts reaches",
     "expert_diversity": "tokens of a text, as so many that are routed independently",
@@ -51,11 +51,14 @@ WORDS = {
     "front_end_token_seconds": "and a prompt token: tokenizer",
     "kv_bandwidth_share": "bandwidth that reading the KV cache reaches",
     "layer_seconds": "attention, rotary and activation kernels of a layer, however small",
-    "link_share": "link's bandwidth that collectives reach",
+    "launch_seconds": "launching a kernel, on the host, outside CUDA graphs",
+    "link_share": "link's bandwidth that collectives of small messages reach",
+    "listed_token_seconds": "a token of context in V0's lists of blocks, on the host",
     "norm_seconds": "a norm",
-    "prefill_layer_seconds": "a layer in a step with prompts, outside a whole CUDA graph",
     "relative_error": "error that nine in ten measurements stay below that no coefficient was fitted to",
     "request_seconds": "a request in a step, on the host",
+    "ring_seconds": "a collective of a large message, before its traffic",
+    "ring_share": "link's bandwidth that collectives of large messages reach",
     "sharpness": "p of the smooth maximum of reading and computing",
     "state_layer_seconds": "kernels of a recurrent layer, however small",
     "step_seconds": "a step, on the host",
@@ -93,11 +96,10 @@ def generations() -> str:
     rows = []
     for name, found in releases.items():
         step, request = value("step_seconds", name), value("request_seconds", name)
-        prompt = value("prefill_layer_seconds", name)
-        costs = (f"{step * 1e3:.2f} ms", f"{request * 1e6:.3g} us", f"{prompt * 1e6:.3g} us")
+        costs = (f"{step * 1e3:.2f} ms", f"{request * 1e6:.3g} us")
         host = (f"{(step + count * request) * 1e3:.2f} ms" for count in DECODES)
         rows.append((f"`{name}`", f"{found[0]} to {found[-1]}", *costs, *host))
-    head = ("generation", "releases", "step", "request", "layer with prompts", *(f"{n} decoding" for n in DECODES))
+    head = ("generation", "releases", "step", "request", *(f"{n} decoding" for n in DECODES))
     return table(head, rows)
 
 
@@ -108,9 +110,11 @@ def links() -> str:
         site, _ = site_of(f"vllm serve {LARGE} --tensor-parallel-size {ranks} --max-model-len 8192", gpu, ranks)
         costs = _costs(site)
         link = "NVLink" if site.hardware.gpu.nvlink_bandwidth else "PCIe"
-        sent = (f"{costs.send_step * 1e3:.2f} ms", f"{costs.send_token * 1e3 * CHUNK:.2f} ms")
+        batches = (Batch(1, CONTEXT), Batch(DECODES[-1], CONTEXT), Batch(prefill_tokens=CHUNK, prefills=1))
+        sent = (f"{step_time(costs, batch).communication * 1e3:.2f} ms" for batch in batches)
         rows.append((gpu, link, ranks, describe_work(site).collectives, *sent))
-    return table(("GPU", "link", "TP", "collectives", "a step", f"and for {CHUNK} tokens"), rows)
+    head = ("GPU", "link", "TP", "collectives", "1 decoding", f"{DECODES[-1]} decoding", f"{CHUNK} prompt tokens")
+    return table(head, rows)
 
 
 def coverage() -> str:

@@ -47,7 +47,7 @@ CLOSE = 1e-6
 class Work:
     """Bytes and FLOPs of the model: of its layers and its head, of one token in the cache, of one token seen.
 
-    ``activations`` are the bytes of one token's hidden state, once a layer.
+    ``activations`` are the bytes of one token that go into and come out of all matrices of the layers.
     """
 
     layers: int
@@ -123,11 +123,12 @@ def _work(sheet: Sheet, config: Mapping[str, int]) -> Work:
     width = config.get("head_dim") or hidden // heads
     attention = hidden * (heads + 2 * kv_heads) * width + heads * width * hidden
     matrices = attention + 3 * hidden * inner
+    inputs, outputs = 2 * hidden + heads * width + inner, (heads + 2 * kv_heads) * width + 2 * hidden + 2 * inner
     work = Work(
         layers=layers,
         calls=4 * layers,
         norms=2 * layers,
-        activations=layers * hidden * B,
+        activations=layers * (inputs + outputs) * B,
         bytes=layers * (matrices + 2 * hidden) * B,
         flops=2 * layers * matrices,
         head_bytes=(vocab * hidden + hidden) * B,
@@ -142,6 +143,7 @@ def _work(sheet: Sheet, config: Mapping[str, int]) -> Work:
     expression = f"{hidden} x ({heads} + 2 x {kv_heads}) x {width} + {heads} x {width} x {hidden}"
     sheet.step("attention of a layer", expression, attention, "numbers")
     sheet.step("all its matrices", f"{attention:,} + 3 x {hidden} x {inner}", matrices, "numbers")
+    sheet.step("in and out of matrices", f"{layers} x ({inputs} + {outputs}) x {B}", work.activations, "B")
     sheet.step("weights of the layers", f"{layers} x ({matrices:,} + 2 x {hidden}) x {B}", work.bytes, "B")
     sheet.step("arithmetic of a token", f"2 x {layers} x {matrices:,}", work.flops, "FLOPs")
     sheet.step("head", f"({vocab} x {hidden} + {hidden}) x {B}", work.head_bytes, "B")
@@ -192,6 +194,7 @@ def _step(sheet: Sheet, title: str, steps: Steps, known: tuple[Work, Reached, Ra
     text = f"{tokens} x {passes:.3g} x {work.activations:,} B / {bandwidth / TERA:.3g} TB/s"
     total += _add(sheet, "activations", text, tokens * passes * work.activations / bandwidth)
     total += _host(sheet, batch, work, rates)
+    total += _launch(sheet, batch, total, work, rates)
     sheet.step("one step", "layers + head + the lines behind them", total * MS, "ms")
     _check(title, total, step_seconds(server.costs, batch))
 
@@ -209,18 +212,25 @@ def _roofline(sheet: Sheet, name: str, size: int, work: tuple[int, int], reached
 def _host(sheet: Sheet, batch: Batch, work: Work, rates: Rates) -> float:
     value = rates.coefficients.value
     step, request = value("step_seconds", rates.generation), value("request_seconds", rates.generation)
-    layer, norm = value("layer_seconds", "graphs", rates.chip), value("norm_seconds", "graphs")
-    call = value("call_seconds", "graphs", "plain", rates.chip)
+    layer, norm = value("layer_seconds", rates.chip), value("norm_seconds")
+    call = value("call_seconds", "plain", rates.chip)
     rows = batch.decodes + batch.prefills
     text = f"{step * MS:.2f} ms + {rows:.0f} x {request * 1e6:.2g} us"
     total = _add(sheet, "host", text, step + rows * request)
     total += _add(sheet, "products", f"{work.calls} x {call * 1e6:.3g} us", work.calls * call)
     text = f"{work.layers} layers x {layer * 1e6:.3g} us + {work.norms} norms x {norm * 1e6:.3g} us"
     total += _add(sheet, "other kernels", text, work.layers * layer + work.norms * norm)
-    if batch.prefill_tokens:
-        prompt = value("prefill_layer_seconds", rates.generation)
-        total += _add(sheet, "outside graphs", f"{work.layers} x {prompt * 1e6:.3g} us", work.layers * prompt)
     return total
+
+
+def _launch(sheet: Sheet, batch: Batch, total: float, work: Work, rates: Rates) -> float:
+    """What a step with prompts waits for launches, where it is larger than the captured graphs."""
+    if not batch.prefill_tokens:
+        return 0.0
+    one, kernels = rates.coefficients.value("launch_seconds", "compiled"), work.calls + work.norms + 4 * work.layers
+    launched = kernels * one
+    sheet.step("launches", f"{kernels} kernels x {one * 1e6:.3g} us, meanwhile", launched * MS, "ms")
+    return _add(sheet, "waiting for them", "what they take longer than all lines above", max(0.0, launched - total))
 
 
 def _add(sheet: Sheet, name: str, expression: str, seconds: float) -> float:

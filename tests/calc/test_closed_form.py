@@ -14,7 +14,7 @@ from llmtune.calc.closed_form import forecast, waiting_steps
 from llmtune.calc.errors import Refused
 from llmtune.calc.objective import EQUAL, Goal, default_objective, gain, log_chance, log_normal, misses
 from llmtune.calc.simulation import Server, simulate
-from llmtune.calc.step_time import CacheCosts, StepCosts
+from llmtune.calc.step_time import CacheCosts, SendCosts, StepCosts
 from llmtune.spec.coefficients import Coefficients
 from llmtune.spec.performance import Load
 from llmtune.spec.scenario import Targets, Tokens
@@ -25,13 +25,12 @@ COSTS = StepCosts(
     experts=(),
     caches=(CacheCosts(5e-8, 1e-10),),
     state=0.0,
-    send_step=0.0,
-    send_token=2.5e-5,
+    sends=(SendCosts(0.0, 2.5e-5, 0.0, 2.5e-5),),
     host_step=0.010,
     host_request=1e-5,
-    host_prefill=1e-3,
+    host_launch=1e-3,
 )
-FLAT = replace(COSTS, caches=(), send_token=0.0, host_request=0.0, host_prefill=0.0)
+FLAT = replace(COSTS, caches=(), sends=(), host_request=0.0, host_launch=0.0)
 
 
 def server(costs: StepCosts = COSTS, **changes: Any) -> Server:

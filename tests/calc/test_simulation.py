@@ -14,7 +14,7 @@ from llmtune.calc import simulation_clock, simulation_replay
 from llmtune.calc.errors import Refused
 from llmtune.calc.load import count_requests, draw_arrivals, draw_lengths, normal_quantile
 from llmtune.calc.simulation import Server, simulate, trace
-from llmtune.calc.step_time import Batch, CacheCosts, DenseCosts, StepCosts, step_seconds
+from llmtune.calc.step_time import Batch, CacheCosts, DenseCosts, SendCosts, StepCosts, step_seconds
 from llmtune.spec.performance import Load, Performance
 from llmtune.spec.scenario import Tokens
 
@@ -27,21 +27,20 @@ NOTHING = StepCosts(
     experts=(),
     caches=(),
     state=0.0,
-    send_step=0.0,
-    send_token=0.0,
+    sends=(),
     host_step=0.0,
     host_request=0.0,
-    host_prefill=0.0,
+    host_launch=0.0,
 )
 EVERY_10_MS = replace(NOTHING, host_step=0.010)
-PER_TOKEN = replace(NOTHING, host_step=0.010, send_token=0.001)  # 10 ms a step and 1 ms a token in it
+PER_TOKEN = replace(NOTHING, host_step=0.010, sends=(SendCosts(0.0, 0.001, 0.0, 0.001),))  # 10 ms a step and 1 ms a token in it
 PLAUSIBLE = replace(
     NOTHING,
     dense=(DenseCosts(5e-3, 2.5e-5, 2.0),),
     caches=(CacheCosts(5e-8, 1e-10), CacheCosts(5e-8, 1e-10, window=1024)),
     host_step=3e-3,
     host_request=1e-5,
-    host_prefill=1e-3,
+    host_launch=1e-3,
 )
 
 

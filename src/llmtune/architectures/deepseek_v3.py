@@ -148,4 +148,6 @@ def _latent_caches(config: Config, *, indexed: bool) -> tuple[Cache, ...]:
         value_dim=config.size("v_head_dim"),
         sparse=config.size("index_topk", default=0) > 0,
     )
-    return (Indexer(config.size("index_head_dim")), latent) if indexed else (latent,)
+    if not indexed:
+        return (latent,)
+    return (Indexer(config.size("index_head_dim"), heads=config.size("index_n_heads")), latent)

@@ -143,4 +143,4 @@ def _caches(config: Config, ratio: int) -> tuple[Cache, ...]:
     if ratio != INDEXED:
         return (*caches, *own)
     index = config.size("index_head_dim")
-    return (*caches, Indexer(index, ratio), CompressorState(index, ratio), *own)
+    return (*caches, Indexer(index, ratio, heads=config.size("index_n_heads")), CompressorState(index, ratio), *own)

@@ -96,7 +96,8 @@ def _caches(config: Config, depth: int, ratio: int) -> tuple[Cache, ...]:
         return caches
     caches = (*caches, CompressedLatent(dim, ratio))
     if depth in config.items("index_source_layer_ids"):
-        caches = (*caches, Indexer(config.size("index_head_dim"), ratio, v41=True))
+        heads = config.size("index_n_heads")
+        caches = (*caches, Indexer(config.size("index_head_dim"), ratio, v41=True, heads=heads))
     return (*caches, CompressorState(dim, ratio)) if ratio > 1 else caches
 
 

@@ -111,14 +111,12 @@ def layer_specs(
 def describe_site(
     caches: Sequence[Cache], model: Model, *, resolved: Resolved, gpu: Gpu, behaviour: Mapping[str, object]
 ) -> Site:
-    """Where the model's attention runs. ``auto`` becomes what the checkpoint or the architecture asks for.
+    """Where the model's attention runs. ``auto`` becomes what the architecture asks for.
 
     A GPU without a compute capability (AMD) is planned like one without the newest kernels: blocks of 16 tokens, 8-bit
     caches in the plain format. That is an assumption; vLLM's ROCm backends were not checked.
     """
     kv_dtype = resolved.kv_cache_dtype
-    if kv_dtype == "auto":
-        kv_dtype = model.kv_cache_dtype or "auto"
     capability = gpu.compute_capability or ADA
     major = capability[0]
     eight_bit = behaviour.get("kv.fp8_by_default_on_sm100")

@@ -17,6 +17,7 @@ from llmtune.calc.settings import Settings
 from llmtune.calc.simulation import Server, simulate
 from llmtune.calc.simulation_server import held_blocks
 from llmtune.calc.step_costs import Rates, describe_costs, generation
+from llmtune.calc.step_time import SendCosts
 from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
 
@@ -125,12 +126,15 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
         caches=tuple(replace(c, read=c.read * decode, pair=c.pair * prefill) for c in costs.caches),
         state=costs.state * decode,
         token=costs.token * prefill,
-        send_step=costs.send_step * decode,
-        send_token=costs.send_token * prefill,
+        sends=tuple(_scale_send(send, decode, prefill) for send in costs.sends),
         host_step=costs.host_step * decode,
         host_request=costs.host_request * decode,
-        host_prefill=costs.host_prefill * prefill,
+        host_launch=costs.host_launch * prefill,
     )
+
+
+def _scale_send(send: SendCosts, decode: float, prefill: float) -> SendCosts:
+    return SendCosts(send.once * decode, send.once_token * decode, send.ring * prefill, send.ring_token * prefill)
 
 
 def basis_of(site: Site, coefficients: Coefficients) -> tuple[str, ...]:

@@ -122,7 +122,7 @@ def _with_caches(resolved: Resolved, basis: Basis) -> Resolved:
     """How KV cache and recurrent states are kept."""
     settings = basis.settings
     prefix = _caches_prefixes(basis)
-    kv_dtype, kv_dtype_from = _kv_dtype(settings, basis.model)
+    kv_dtype, kv_dtype_from = _kv_dtype(settings, basis.model, basis.engine)
     backend = settings.text("attention-backend") or settings.environment.get("VLLM_ATTENTION_BACKEND")
     return replace(
         resolved,
@@ -207,11 +207,13 @@ def _quantization(settings: Settings, model: Model, engine: EngineVersion) -> st
     return stored if stored in words(engine, "quantization.overrides") else settings.text("quantization") or stored
 
 
-def _kv_dtype(settings: Settings, model: Model) -> tuple[str, str]:
+def _kv_dtype(settings: Settings, model: Model, engine: EngineVersion) -> tuple[str, str]:
+    """What was asked for, or what the checkpoint says where the release reads that of its kind."""
     asked = settings.text("kv-cache-dtype")
     if asked not in {None, "auto"}:
         return str(asked), SET
-    return (model.kv_cache_dtype, MODEL) if model.kv_cache_dtype else ("auto", DEFAULT)
+    read = (model.quantization or "").startswith(tuple(words(engine, "kv.dtype_of_checkpoint")))
+    return (model.kv_cache_dtype, MODEL) if model.kv_cache_dtype and read else ("auto", DEFAULT)
 
 
 def _caches_prefixes(basis: Basis) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, StepCosts
+from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, SendCosts, StepCosts
 from llmtune.calc.step_work import PEAKS, WIDENING, StepWork, describe_work
 from llmtune.spec.record import dataclass
 
@@ -28,6 +28,8 @@ SLOWEST_BANDWIDTH = 100e9  # of a GPU's memory
 SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
 SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
 LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
+ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
+EXPERT_KERNELS = 24  # of a layer: routing, sorting, copies, two grouped products and much Python between them
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
@@ -93,10 +95,9 @@ def generation(site: Site) -> str:
 def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     """The costs of this work at these rates."""
     value = rates.coefficients.value
-    send_step, send_token = _collectives(work, rates)
-    graphs = "eager" if site.resolved.enforce_eager else "graphs"
-    fixed = work.layers * value("layer_seconds", graphs, rates.chip) + work.norms * value("norm_seconds", graphs)
-    fixed += sum(part.calls * value("call_seconds", graphs, part.kernel, rates.chip) for part in work.dense)
+    graph_tokens, graph_prompt_tokens = _graphs(site)
+    fixed = work.layers * value("layer_seconds", rates.chip) + work.norms * value("norm_seconds")
+    fixed += sum(part.calls * value("call_seconds", part.kernel, rates.chip) for part in work.dense)
     for part in work.experts:
         fixed += part.layers * value("expert_layer_seconds", part.kernel, rates.chip)
     fixed += work.state_layers * value("state_layer_seconds")
@@ -106,16 +107,34 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         experts=_experts(work, rates),
         caches=_caches(work, rates),
         state=work.state_bytes / rates.bandwidth("kv_bandwidth_share", "state"),
-        send_step=send_step,
-        send_token=send_token,
+        sends=_sends(work, rates),
         host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
         host_request=value("request_seconds", rates.generation),
-        host_prefill=work.layers * value("prefill_layer_seconds", rates.generation),
+        host_launch=_launches(work) * value("launch_seconds", "eager" if site.resolved.enforce_eager else "compiled"),
+        graph_tokens=graph_tokens,
+        graph_prompt_tokens=graph_prompt_tokens,
         diversity=value("expert_diversity"),
-        token=value("activation_passes") * work.activations / (rates.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH),
+        token=_token(work, rates),
         decode_tokens=work.decode_tokens,
         replicas=work.replicas,
     )
+
+
+def _launches(work: StepWork) -> int:
+    """Kernels of a step, about: matrices, norms, collectives, and what attention and experts consist of."""
+    kernels = work.norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
+    kernels += sum(part.calls for part in work.dense)
+    return kernels + EXPERT_KERNELS * sum(part.layers for part in work.experts)
+
+
+def _graphs(site: Site) -> tuple[int, int]:
+    """Tokens up to which steps run in CUDA graphs: those that only decode, and those with prompts.
+
+    Source: vLLM 0.33.0 v1/cudagraph_dispatcher.py::CudagraphDispatcher.dispatch; V0 captured decoding only.
+    """
+    largest = max(site.resolved.cudagraph_sizes, default=0)
+    decodes_only = site.resolved.runner == "v0" or site.resolved.cudagraph_mode == "full_decode_only"
+    return largest, 0 if decodes_only else largest
 
 
 def _dense(matrices: Iterable[Matrices], rates: Rates) -> tuple[DenseCosts, ...]:
@@ -147,36 +166,57 @@ def _moved(part: ExpertWork, rates: Rates) -> float:
     return times * part.moved / (rates.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH)
 
 
+def _token(work: StepWork, rates: Rates) -> float:
+    """What a token costs wherever it stands: kernels that only move activations, and attention to a fixed window."""
+    passes = rates.coefficients.value("activation_passes")
+    seconds = passes * work.activations / (rates.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH)
+    for part in work.caches:
+        if part.whole:
+            seconds += part.window * part.prefill_flops / rates.flops("attention_flops_share", part.kernel)
+    return seconds
+
+
 def _caches(work: StepWork, rates: Rates) -> tuple[CacheCosts, ...]:
     costs = []
     for part in work.caches:
         kind = f"{part.kind}-v0" if rates.generation == "v0" else part.kind  # V0 had other decode kernels
         read = part.bytes / rates.bandwidth("kv_bandwidth_share", kind)
-        attend = part.decode_flops / rates.flops("decode_attention_share", "plain")
-        pair = part.prefill_flops / rates.flops("attention_flops_share", "plain")
+        if part.whole:
+            costs.append(CacheCosts(read, 0.0, part.window))
+            continue
+        attend = part.decode_flops / rates.flops("decode_attention_share", part.kernel)
+        pair = part.prefill_flops / rates.flops("attention_flops_share", part.kernel)
         costs.append(CacheCosts(max(read, attend), pair, part.window))
+    if rates.generation == "v0" and costs:  # makes a list of all blocks in every step (0.8.5 worker/model_runner.py)
+        costs.append(CacheCosts(rates.coefficients.value("listed_token_seconds"), 0.0))
     return tuple(costs)
 
 
-def _collectives(work: StepWork, rates: Rates) -> tuple[float, float]:
-    """Latency of all collectives of a step, and seconds of traffic for one token.
+def _sends(work: StepWork, rates: Rates) -> tuple[SendCosts, ...]:
+    """Collectives of a step: of tensor parallelism, of experts, and what one stage sends to the next.
 
-    A ring or one-shot all-reduce moves 2 (n - 1) / n of the tensor through each GPU's link.
+    An all-reduce moves 2 (n - 1) / n of the tensor through each GPU's link.
     """
-    step = token = 0.0
-    value = rates.coefficients.value
+    groups = []
     for count, ranks in ((work.collectives, work.ranks), (work.exchanges, work.expert_ranks)):
-        if not count or ranks == 1:
-            continue
-        link, bandwidth = _link(rates.hardware, ranks)
-        step += count * value("collective_seconds", link, str(ranks), rates.chip)
-        moved = 2 * (ranks - 1) / ranks * work.reduced_bytes
-        token += count * moved / (bandwidth * value("link_share", link, str(ranks)))
+        if count and ranks > 1:
+            groups.append(_send(rates, ranks, ranks, count, 2 * (ranks - 1) / ranks * work.reduced_bytes))
     if work.stages > 1:
-        link, bandwidth = _link(rates.hardware, rates.hardware.gpus)
-        step += (work.stages - 1) * value("collective_seconds", link, "2")
-        token += (work.stages - 1) * work.reduced_bytes / (bandwidth * value("link_share", link))
-    return step, token
+        groups.append(_send(rates, rates.hardware.gpus, 2, work.stages - 1, work.reduced_bytes))
+    return tuple(groups)
+
+
+def _send(rates: Rates, reach: int, ranks: int, count: int, moved: float) -> SendCosts:
+    """``count`` times so many bytes a token, over the slowest link within ``reach`` GPUs."""
+    link, bandwidth = _link(rates.hardware, reach)
+    keys = (link, str(ranks), rates.chip)
+    value = rates.coefficients.value
+    return SendCosts(
+        once=count * value("collective_seconds", *keys),
+        once_token=count * moved / (bandwidth * value("link_share", *keys)),
+        ring=count * value("ring_seconds", *keys),
+        ring_token=count * moved / (bandwidth * value("ring_share", *keys)),
+    )
 
 
 def _link(hardware: Hardware, ranks: int) -> tuple[str, float]:

@@ -72,14 +72,27 @@ class CacheCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class SendCosts:
+    """Collectives of a step in one group of ranks, which go the quicker of two ways: a latency and seconds a token.
+
+    ``once``: one kernel in which ranks read from each other, for small messages; ``ring``: NCCL, for large ones.
+    """
+
+    once: float
+    once_token: float
+    ring: float
+    ring_token: float
+
+
+@dataclass(frozen=True, slots=True)
 class StepCosts:
     """Seconds that the parts of a step take.
 
     ``dense`` works on every token, ``head`` on sampled ones; ``token`` seconds a token (norms and other kernels that
     only move activations), ``state`` a request (recurrent states);
-    ``send_step`` the latency of all collectives, ``send_token`` their traffic for one token; ``host_step`` a step,
-    ``host_request`` a request in the batch, ``host_prefill`` a step with prompt tokens, which no CUDA graph covers as a
-    whole. A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many
+    ``sends`` are collectives; ``host_step`` a step, ``host_request`` a request in the batch. A step of more than
+    ``graph_tokens`` tokens, or ``graph_prompt_tokens`` where some are of prompts, runs outside CUDA graphs: launching
+    its kernels takes the host ``host_launch``, while the GPU works, so it shows where that has little to do. A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many
     for how many experts they touch.
     ``replicas`` share the experts: these see that many times the tokens.
     """
@@ -89,11 +102,12 @@ class StepCosts:
     experts: tuple[ExpertCosts, ...]
     caches: tuple[CacheCosts, ...]
     state: float
-    send_step: float
-    send_token: float
+    sends: tuple[SendCosts, ...]
     host_step: float
     host_request: float
-    host_prefill: float
+    host_launch: float = 0.0
+    graph_tokens: int = 0
+    graph_prompt_tokens: int = 0
     decode_tokens: float = 1.0
     replicas: float = 1.0
     diversity: float = 1.0
@@ -140,10 +154,18 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
         attention = cache.pair * _seen(batch, cache.window)
         total += attention
         compute += attention
-    sent = costs.send_step + costs.send_token * tokens
-    host = costs.host_step + costs.host_request * (batch.decodes + batch.prefills)
-    host += costs.host_prefill * (batch.prefill_tokens > 0)
-    return StepTime(total + kv_cache + sent + host, weights, compute, kv_cache, sent, host)
+    sent = 0.0
+    for send in costs.sends:
+        sent += _least(send.once + send.once_token * tokens, send.ring + send.ring_token * tokens)
+    total += kv_cache + sent + costs.host_step
+    idle = (_most(total, costs.host_launch) - total) * (tokens > _covered(costs, batch))
+    host = costs.host_request * (batch.decodes + batch.prefills) + idle
+    return StepTime(total + host, weights, compute, kv_cache, sent, costs.host_step + host)
+
+
+def _covered(costs: StepCosts, batch: Batch) -> float:
+    """Tokens up to which a step of this kind runs in CUDA graphs."""
+    return costs.graph_tokens + (costs.graph_prompt_tokens - costs.graph_tokens) * (batch.prefill_tokens > 0)
 
 
 def _smooth(read: float, computed: float, p: float) -> float:
@@ -162,6 +184,14 @@ def _seen(batch: Batch, window: int) -> float:
 
 def _within(context: float, window: int) -> float:
     """Tokens of the context that a layer reads."""
-    if not window:
-        return context
-    return (context + window - abs(context - window)) / 2  # min, for numbers and arrays
+    return _least(context, window) if window else context
+
+
+def _most(one: float, other: float) -> float:
+    """The larger, of numbers as of arrays."""
+    return (one + other + abs(one - other)) / 2
+
+
+def _least(one: float, other: float) -> float:
+    """The smaller, of numbers as of arrays."""
+    return (one + other - abs(one - other)) / 2

@@ -66,7 +66,7 @@ class StepWork:
     ``dense`` and ``head`` by kernel class; ``state_bytes`` a request, read and written; ``reduced_bytes`` of one token
     in one collective, of which there are ``collectives`` over ``ranks`` GPUs, and ``exchanges`` of experts over
     ``expert_ranks``. ``layers`` of all stages, ``state_layers`` among them, and ``norms`` in all of them: each is a
-    small kernel. ``activations`` are bytes of a token's hidden state in all layers, which no rank shares.
+    small kernel. ``activations`` are bytes of a token that go into and come out of all matrices on a rank.
     ``whole_experts``: a rank holds whole experts, not slices of all.
     """
 
@@ -107,7 +107,6 @@ def describe_work(site: Site) -> StepWork:
     tensor, data = resolved.tensor_parallel, resolved.data_parallel
     shared = data if routed else 1
     reduces = sum(_reduces(group.modules) for group in layers) if tensor > 1 else 0
-    hidden = model.hidden * ACTIVATION
     return StepWork(
         dense=_matrices((*dense, *draft), split, gpu),
         head=_matrices(head, split, gpu),
@@ -117,11 +116,11 @@ def describe_work(site: Site) -> StepWork:
         layers=model.layers,
         state_layers=sum(any(isinstance(c, StateSpace) for c in group.caches) for group in layers),
         norms=sum(isinstance(module, Vector) and "norm" in module.name for module in dense),
-        activations=float(model.layers * hidden),
+        activations=ACTIVATION * sum(_widths(m, split.tensor) for m in dense if isinstance(m, Linear)),
         whole_experts=split.experts > 1,
         ranks=tensor,
         collectives=reduces,
-        reduced_bytes=float(hidden),
+        reduced_bytes=float(model.hidden * ACTIVATION),
         expert_ranks=tensor * shared,
         exchanges=2 * len(routed) if shared > 1 else 0,
         stages=resolved.pipeline_parallel,
@@ -188,6 +187,17 @@ def _counted(modules: Iterable[Module]) -> Mapping[Module, int]:
 def _elements(module: Linear | Embedding | Experts, split: Split) -> float:
     """Weights of a module on one rank: its size in 16 bit, over two."""
     return module_bytes(replace(module, format=BF16, bias=False), replace(split, wide=False)) / 2
+
+
+def _widths(module: Linear, tensor: int) -> float:
+    """Numbers of a token that a rank's part of a matrix reads and writes."""
+    match module.shard:
+        case Shard.COLUMN:
+            return module.inputs + module.size / tensor
+        case Shard.ROW:
+            return module.inputs / tensor + module.size
+        case _:
+            return module.inputs + module.size
 
 
 def _experts(modules: Iterable[Experts], split: Split, gpu: Gpu) -> tuple[ExpertWork, ...]:

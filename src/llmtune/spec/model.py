@@ -77,13 +77,15 @@ class Indexer:
     """The key cache of a sparse-attention indexer: one key of ``head_dim`` numbers every ``ratio`` tokens.
 
     Stored as 8-bit numbers with a 4-byte scale for every 128 of them; with ``quantized`` off as 16-bit numbers
-    (MiniMax-M3). ``ratio`` is above one for DeepSeek-V4's compressed layers. ``v41``: one of DeepSeek-V4.1's.
+    (MiniMax-M3). ``ratio`` is above one for DeepSeek-V4's compressed layers. ``v41``: one of DeepSeek-V4.1's. ``heads``
+    query heads look at each key, all of them on every rank.
     """
 
     head_dim: int
     ratio: int = 1
     quantized: bool = True
     v41: bool = False
+    heads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
