@@ -49,7 +49,7 @@ NOISE = {"tpot": 0.08, "ttft": 0.20, "rate": 0.08}  # deviation of the logarithm
 APART = ("Qwen/Qwen3-235B-A22B-FP8", "nvidia/Llama-3.1-8B-Instruct-FP8")
 MOST_IDLE = 0.02  # share of the run that a server may wait for requests and still count as busy
 HAIR = 1e-6  # keeps a start within its bounds
-SOFT = 1.5  # deviations from which a residual counts linearly
+SOFT = 1.5  # deviations from which a residual counts less and less
 FIELDS = ("decodes", "context", "prefill_tokens", "prefills", "pairs", "read")
 
 
@@ -316,8 +316,8 @@ class _Problem:
 
 
 def _soften(residuals: np.ndarray) -> np.ndarray:
-    """Pseudo-Huber: a residual of many deviations counts linearly."""
-    softened: np.ndarray = np.sign(residuals) * SOFT * np.sqrt(2 * (np.sqrt(1 + (residuals / SOFT) ** 2) - 1))
+    """Cauchy: a machine that is far off, for a reason of its own, hardly moves what all share."""
+    softened: np.ndarray = np.sign(residuals) * SOFT * np.sqrt(np.log1p((residuals / SOFT) ** 2))
     return softened
 
 

@@ -65,3 +65,22 @@ def test_a_copied_table_is_found() -> None:
     copied = [replace(row, measured=figures[row.gpus, row.arrivals]) for row in slow]
     found = audit([*fast, *copied])
     assert {objection.row.gpu for objection in found if objection.rule == "twin"} == {"v100-sxm2-32gb"}
+
+
+def test_requests_that_were_held_back_at_the_start_are_found() -> None:
+    """640 prompts of 1000 tokens take 80 steps of 8192; first tokens that come evenly are half of the run late."""
+    burst = Arrivals((1000, 1000), (10, 10), requests=640)
+    even = replace(WIDE, arrivals=burst, measured={"req_s": 10.0, "ttft_s": 33.0})
+    held = replace(WIDE, arrivals=burst, measured={"req_s": 10.0, "ttft_s": 45.0})
+    assert audit([even]) == []
+    assert [objection.rule for objection in audit([held])] == ["idle-start"]
+    assert keep([held]) == []
+
+
+def test_unequal_answers_of_a_burst_have_no_mean_tpot_to_go_by() -> None:
+    measured = {"req_s": 10.0, "ttft_s": 20.0, "tpot_s": 0.1}
+    burst = Arrivals((100, 800), (200, 600), requests=640)
+    row = replace(WIDE, arrivals=burst, measured=measured)
+    assert [objection.rule for objection in audit([row])] == ["short-answers"]
+    assert set(keep([row])[0].measured) == {"req_s", "ttft_s"}
+    assert audit([replace(row, arrivals=replace(burst, output=(400, 400)))]) == []

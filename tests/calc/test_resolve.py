@@ -219,3 +219,17 @@ def test_other_versions_are_refused(text: str) -> None:
 def test_a_version_without_a_table_keeps_its_own_behaviour() -> None:
     assert engines.behaviour_of("0.19.9")["default.gpu_memory_utilization"] == 0.9
     assert engines.behaviour_of("0.20.0")["default.gpu_memory_utilization"] == 0.92
+
+
+@pytest.mark.parametrize(
+    ("model", "release", "dtype"),
+    [
+        ("nvidia/Llama-3.1-8B-Instruct-FP8", "0.13.0", "auto"),
+        ("nvidia/Llama-3.1-8B-Instruct-FP8", "0.14.0", "fp8_e4m3"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-kv", "0.14.1", "auto"),
+        ("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-kv", "0.15.0", "fp8"),
+    ],
+)
+def test_old_releases_leave_the_kv_dtype_of_a_checkpoint_unread(model: str, release: str, dtype: str) -> None:
+    assert settle(model, release=release).kv_cache_dtype == dtype
+    assert settle(model, release=release, kv_cache_dtype="fp8").kv_cache_dtype == "fp8"

@@ -105,6 +105,7 @@ class StepCosts:
     sends: tuple[SendCosts, ...]
     host_step: float
     host_request: float
+    host_prompts: float = 0.0
     host_launch: float = 0.0
     graph_tokens: int = 0
     graph_prompt_tokens: int = 0
@@ -159,7 +160,7 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
         sent += _least(send.once + send.once_token * tokens, send.ring + send.ring_token * tokens)
     total += kv_cache + sent + costs.host_step
     idle = (_most(total, costs.host_launch) - total) * (tokens > _covered(costs, batch))
-    host = costs.host_request * (batch.decodes + batch.prefills) + idle
+    host = costs.host_request * (batch.decodes + batch.prefills) + costs.host_prompts * (batch.prefill_tokens > 0) + idle
     return StepTime(total + host, weights, compute, kv_cache, sent, costs.host_step + host)
 
 

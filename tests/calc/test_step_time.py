@@ -1,0 +1,110 @@
+"""One engine step: what its parts cost, against sums by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from llmtune.calc.resolve import resolve
+from llmtune.calc.shares import Site
+from llmtune.calc.step_caches import PLAIN, SPARSE_HEADS, SPARSE_TOKENS, TRITON, cache_work
+from llmtune.calc.step_costs import Rates, describe_costs, generation
+from llmtune.calc.step_time import Batch, SendCosts, StepCosts, step_seconds, step_time
+from llmtune.calc.step_work import describe_work
+from llmtune.catalog import engines, gpus
+from llmtune.catalog.coefficients import load_coefficients
+from llmtune.cli.loading import load_model
+from llmtune.spec.deployment import Deployment, Setting, Value
+from llmtune.spec.hardware import Hardware
+
+NOTHING = StepCosts(
+    dense=(), head=(), experts=(), caches=(), state=0.0, sends=(), host_step=0.0, host_request=0.0
+)  # fmt: skip
+PROMPT = Batch(prefill_tokens=1000, prefills=1, pairs=500_000)
+
+
+def site_of(model_id: str, gpu: str = "h100", count: int = 1, release: str = "0.33.0", **settings: Value) -> Site:
+    model = load_model(model_id, offline=True)
+    hardware, engine = Hardware(gpus.find(gpu), count), engines.find(release)
+    wanted = {"max-model-len": 8192, "tensor-parallel-size": count}
+    wanted |= {flag.replace("_", "-"): value for flag, value in settings.items()}
+    deployment = Deployment(model.id, tuple(Setting(flag, value) for flag, value in wanted.items()), {}, release)
+    return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
+
+
+def test_collectives_go_the_quicker_of_two_ways() -> None:
+    costs = replace(NOTHING, sends=(SendCosts(once=1e-3, once_token=1e-5, ring=3e-3, ring_token=1e-6),))
+    assert step_seconds(costs, Batch(10)) == pytest.approx(1e-3 + 10 * 1e-5)
+    assert step_time(costs, Batch(1000)).communication == pytest.approx(3e-3 + 1000 * 1e-6)
+
+
+def test_all_reduces_move_a_token_through_the_link_twice() -> None:
+    """Llama-3.3-70B over 8 GPUs: two sums a layer, 2 x 7/8 of 8192 numbers of 2 bytes each, over half of NVLink."""
+    site = site_of("meta-llama/Llama-3.3-70B-Instruct", count=8)
+    (send,) = describe_costs(site, load_coefficients()).sends
+    value = load_coefficients().value
+    moved = 2 * 80 * (2 * 7 / 8) * 8192 * 2
+    assert send.ring_token == pytest.approx(moved / (450e9 * value("ring_share", "nvlink", "8", "hopper")))
+    assert send.once == pytest.approx(2 * 80 * value("collective_seconds", "nvlink", "8", "hopper"))
+
+
+def test_launches_show_only_beyond_the_captured_graphs_and_where_the_gpu_is_quicker() -> None:
+    costs = replace(NOTHING, host_step=0.010, host_launch=0.030, graph_tokens=512, graph_prompt_tokens=512)
+    assert step_seconds(costs, Batch(512)) == pytest.approx(0.010)
+    assert step_seconds(costs, Batch(513)) == pytest.approx(0.030)
+    assert step_seconds(costs, PROMPT) == pytest.approx(0.030)
+    assert step_seconds(replace(costs, graph_prompt_tokens=2048), PROMPT) == pytest.approx(0.010)
+    assert step_seconds(replace(costs, host_step=0.040), PROMPT) == pytest.approx(0.040)
+
+
+@pytest.mark.parametrize(
+    ("settings", "release", "tokens", "prompt_tokens"),
+    [
+        ({}, "0.33.0", 512, 512),
+        ({"max_cudagraph_capture_size": 2048}, "0.33.0", 2048, 2048),
+        ({"compilation_config": {"cudagraph_mode": "FULL_DECODE_ONLY"}}, "0.33.0", 512, 0),
+        ({"enforce_eager": True}, "0.33.0", 0, 0),
+        ({}, "0.6.0", 256, 0),
+    ],
+)
+def test_graphs_cover_what_the_engine_captures(
+    settings: dict[str, Value], release: str, tokens: int, prompt_tokens: int
+) -> None:
+    costs = describe_costs(site_of("meta-llama/Llama-3.1-8B-Instruct", release=release, **settings), load_coefficients())
+    assert (costs.graph_tokens, costs.graph_prompt_tokens) == (tokens, prompt_tokens)
+
+
+def test_activations_are_split_as_their_matrices_are() -> None:
+    """Llama-3.1-8B: qkv and gate_up are split by outputs, o and down by inputs."""
+    one = describe_work(site_of("meta-llama/Llama-3.1-8B-Instruct"))
+    four = describe_work(site_of("meta-llama/Llama-3.1-8B-Instruct", count=4))
+    split, whole = 6144 + 4096 + 28_672 + 14_336, 4 * 4096
+    assert one.activations == 32 * 2 * (split + whole)
+    assert four.activations == 32 * 2 * (split / 4 + whole)
+
+
+def test_sparse_attention_computes_its_window_for_every_token() -> None:
+    site = site_of("deepseek-ai/DeepSeek-V3.2", "h200", 8)
+    latent = next(work for work in cache_work(site) if work.whole)
+    index = next(work for work in cache_work(site) if not work.whole)
+    assert latent.window == SPARSE_TOKENS
+    assert latent.prefill_flops == 61 * 2 * SPARSE_HEADS * (2 * 512 + 64)  # 16 heads a rank, in a tile of 64
+    assert index.prefill_flops == 61 * 2 * 64 * 128 / 2  # 64 index heads of 128 on every rank, 8-bit
+    costs = describe_costs(site, load_coefficients())
+    rates = Rates(site.hardware, generation(site), load_coefficients())
+    seconds = SPARSE_TOKENS * latent.prefill_flops / rates.flops("attention_flops_share", PLAIN)
+    dense = describe_costs(site_of("deepseek-ai/DeepSeek-R1", "h200", 8), load_coefficients())
+    assert costs.token > seconds > 10 * dense.token
+
+
+def test_attention_with_sinks_runs_on_triton_before_hopper() -> None:
+    kernels = {gpu: {work.kernel for work in cache_work(site_of("openai/gpt-oss-20b", gpu))} for gpu in ("a100", "h100")}
+    assert kernels == {"a100": {TRITON}, "h100": {PLAIN}}
+
+
+def test_v0_lists_the_blocks_of_every_request_in_every_step() -> None:
+    new, old = (site_of("meta-llama/Llama-3.1-8B-Instruct", release=release) for release in ("0.33.0", "0.6.0"))
+    listed = load_coefficients().value("listed_token_seconds")
+    assert [len(describe_costs(site, load_coefficients()).caches) for site in (new, old)] == [1, 2]
+    assert describe_costs(old, load_coefficients()).caches[-1].read == listed
