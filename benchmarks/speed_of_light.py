@@ -179,7 +179,17 @@ def _objections(row: Row) -> Iterator[Objection]:
     if prompt + output > longest:
         yield Objection(row, "beyond-context", f"{prompt:.0f} + {output:.0f} tokens, {longest} fit")
         return
-    for rule in (_room, _bandwidth, _admission, _throughput, _compute, _arrivals, _idle_start, _short_answers, _latencies):
+    for rule in (
+        _room,
+        _bandwidth,
+        _admission,
+        _throughput,
+        _compute,
+        _arrivals,
+        _idle_start,
+        _short_answers,
+        _latencies,
+    ):
         objection = rule(row, bounds, prompt, output)
         if objection is not None:
             yield objection
@@ -224,7 +234,7 @@ def _arrivals(row: Row, _bounds: Bounds, _prompt: float, output: float) -> Objec
 
 
 def _idle_start(row: Row, bounds: Bounds, prompt: float, output: float) -> Objection | None:
-    """Equal prompts are computed one step after the other: first tokens come evenly, from a start to the end at most."""
+    """Equal prompts are computed step by step: first tokens come evenly, from a start to the end at most."""
     given, ttft, seconds = row.arrivals, row.measured.get("ttft_s"), _seconds(row, prompt, output)
     count, steps = given.requests or 0, bounds.site.resolved.max_num_batched_tokens
     if given.rate is not None or (given.concurrency or count) < count or ttft is None or seconds is None:

@@ -215,8 +215,10 @@ def _host(sheet: Sheet, batch: Batch, work: Work, rates: Rates) -> float:
     layer, norm = value("layer_seconds", rates.chip), value("norm_seconds")
     call = value("call_seconds", "plain", rates.chip)
     rows = batch.decodes + batch.prefills
-    text = f"{step * MS:.2f} ms + {rows:.0f} x {request * 1e6:.2g} us"
-    total = _add(sheet, "host", text, step + rows * request)
+    prompts = value("prompts_seconds") if batch.prefill_tokens else 0.0
+    steps = f"{step * MS:.2f} ms + {prompts * MS:.2f} ms for prompts" if prompts else f"{step * MS:.2f} ms"
+    text = f"{steps} + {rows:.0f} x {request * 1e6:.2g} us"
+    total = _add(sheet, "host", text, step + prompts + rows * request)
     total += _add(sheet, "products", f"{work.calls} x {call * 1e6:.3g} us", work.calls * call)
     text = f"{work.layers} layers x {layer * 1e6:.3g} us + {work.norms} norms x {norm * 1e6:.3g} us"
     total += _add(sheet, "other kernels", text, work.layers * layer + work.norms * norm)

@@ -212,6 +212,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "coverage": docs_times.coverage,
     "formats": docs_times.formats,
     "generations": docs_times.generations,
+    "graphs": docs_times.graphs,
     "links": docs_times.links,
     "options": docs_tables.option_ranges,
     "releases": _releases,

@@ -33,7 +33,9 @@ NOTHING = StepCosts(
     host_launch=0.0,
 )
 EVERY_10_MS = replace(NOTHING, host_step=0.010)
-PER_TOKEN = replace(NOTHING, host_step=0.010, sends=(SendCosts(0.0, 0.001, 0.0, 0.001),))  # 10 ms a step and 1 ms a token in it
+PER_TOKEN = replace(
+    NOTHING, host_step=0.010, sends=(SendCosts(0.0, 0.001, 0.0, 0.001),)
+)  # 10 ms a step and 1 ms a token in it
 PLAUSIBLE = replace(
     NOTHING,
     dense=(DenseCosts(5e-3, 2.5e-5, 2.0),),

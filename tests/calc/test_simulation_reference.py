@@ -225,8 +225,8 @@ COSTS = StepCosts(
     sends=(SendCosts(1e-4, 1e-8, 1e-4, 1e-8),),
     host_step=3e-3,
     host_request=1e-5,
-    host_launch=1e-3,
 )
+LAUNCHED = replace(COSTS, caches=(CacheCosts(5e-6, 1e-10), *COSTS.caches), host_launch=0.0125, graph_tokens=3)
 
 
 def full(tokens: int) -> int:
@@ -239,7 +239,7 @@ def full_and_window(tokens: int) -> int:
 
 servers = some.builds(
     Server,
-    costs=some.just(COSTS),
+    costs=some.sampled_from([COSTS, LAUNCHED]),
     max_num_seqs=some.integers(1, 12),
     max_num_batched_tokens=some.sampled_from([300, 64, 17, 1000]),
     max_model_len=some.just(300),

@@ -24,11 +24,12 @@ NOTHING = StepCosts(
 PROMPT = Batch(prefill_tokens=1000, prefills=1, pairs=500_000)
 
 
-def site_of(model_id: str, gpu: str = "h100", count: int = 1, release: str = "0.33.0", **settings: Value) -> Site:
+def site_of(
+    model_id: str, gpu: str = "h100", count: int = 1, release: str = "0.33.0", settings: dict[str, Value] | None = None
+) -> Site:
     model = load_model(model_id, offline=True)
     hardware, engine = Hardware(gpus.find(gpu), count), engines.find(release)
-    wanted = {"max-model-len": 8192, "tensor-parallel-size": count}
-    wanted |= {flag.replace("_", "-"): value for flag, value in settings.items()}
+    wanted: dict[str, Value] = {"max-model-len": 8192, "tensor-parallel-size": count, **(settings or {})}
     deployment = Deployment(model.id, tuple(Setting(flag, value) for flag, value in wanted.items()), {}, release)
     return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
 
@@ -62,16 +63,18 @@ def test_launches_show_only_beyond_the_captured_graphs_and_where_the_gpu_is_quic
     ("settings", "release", "tokens", "prompt_tokens"),
     [
         ({}, "0.33.0", 512, 512),
-        ({"max_cudagraph_capture_size": 2048}, "0.33.0", 2048, 2048),
-        ({"compilation_config": {"cudagraph_mode": "FULL_DECODE_ONLY"}}, "0.33.0", 512, 0),
-        ({"enforce_eager": True}, "0.33.0", 0, 0),
+        ({"max-cudagraph-capture-size": 2048}, "0.33.0", 2048, 2048),
+        ({"compilation-config": {"cudagraph_mode": "FULL_DECODE_ONLY"}}, "0.33.0", 512, 0),
+        ({"enforce-eager": True}, "0.33.0", 0, 0),
         ({}, "0.6.0", 256, 0),
     ],
 )
 def test_graphs_cover_what_the_engine_captures(
     settings: dict[str, Value], release: str, tokens: int, prompt_tokens: int
 ) -> None:
-    costs = describe_costs(site_of("meta-llama/Llama-3.1-8B-Instruct", release=release, **settings), load_coefficients())
+    costs = describe_costs(
+        site_of("meta-llama/Llama-3.1-8B-Instruct", release=release, settings=settings), load_coefficients()
+    )
     assert (costs.graph_tokens, costs.graph_prompt_tokens) == (tokens, prompt_tokens)
 
 
@@ -99,7 +102,9 @@ def test_sparse_attention_computes_its_window_for_every_token() -> None:
 
 
 def test_attention_with_sinks_runs_on_triton_before_hopper() -> None:
-    kernels = {gpu: {work.kernel for work in cache_work(site_of("openai/gpt-oss-20b", gpu))} for gpu in ("a100", "h100")}
+    kernels = {
+        gpu: {work.kernel for work in cache_work(site_of("openai/gpt-oss-20b", gpu))} for gpu in ("a100", "h100")
+    }
     assert kernels == {"a100": {TRITON}, "h100": {PLAIN}}
 
 

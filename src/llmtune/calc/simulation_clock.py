@@ -1,13 +1,16 @@
 """Seconds of engine steps during a simulation, fast enough for tens of thousands of them.
 
 Between two events a decode batch keeps its requests and every context grows by the same number of tokens. The
-time of a step is a straight line in the mean context, with a bend only where that passes a sliding window
-(``calc/step_time.py``); so two evaluations say everything about a number of requests, and n steps cost one sum.
+time of a step is a straight line in the mean context, with bends only where that passes a sliding window and where the
+GPU begins to take longer than launching its kernels (``calc/step_time.py``); so a few evaluations say everything about
+a number of requests, and n steps cost one sum.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
+from itertools import pairwise
 from math import ceil, inf, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,27 +73,40 @@ class Clock:
     """The time of steps, remembered by number of requests."""
 
     def __init__(self, costs: StepCosts) -> None:
-        """Note where lines bend."""
+        """Note where all lines bend."""
         self.costs = costs
-        self._bends = sorted({float(cache.window) for cache in costs.caches if cache.window})
-        self._lines: dict[tuple[int, int], Line] = {}
-
-    def piece(self, context: float) -> int:
-        """Which of the pieces between bends a context lies in."""
-        return bisect_right(self._bends, context) if self._bends else 0
+        self._windows = sorted({float(cache.window) for cache in costs.caches if cache.window})
+        self._lines: dict[int, tuple[list[float], list[Line]]] = {}
 
     def line(self, decodes: int, context: float) -> Line:
         """The line that a batch of this many requests is on."""
-        piece = self.piece(context)
-        found = self._lines.get((decodes, piece))
+        found = self._lines.get(decodes)
         if found is None:
-            found = self._lines[decodes, piece] = self._line(decodes, piece)
-        return found
+            found = self._lines[decodes] = self._pieces(decodes)
+        bends, lines = found
+        return lines[bisect_right(bends, context)] if bends else lines[0]
 
-    def _line(self, decodes: int, piece: int) -> Line:
-        start = self._bends[piece - 1] if piece else 0.0
-        end = self._bends[piece] if piece < len(self._bends) else inf
+    def _pieces(self, decodes: int) -> tuple[list[float], list[Line]]:
+        """Contexts where the line of a number of requests bends, and the lines before, between and after them."""
+        bends = self._windows
+        if self.costs.host_launch and decodes * self.costs.decode_tokens > self.costs.graph_tokens:
+            bends = sorted({*bends, *self._launched(decodes)})
+        lines = [self._line(self.costs, decodes, start, end) for start, end in pairwise((0.0, *bends, inf))]
+        return bends, lines
+
+    def _launched(self, decodes: int) -> list[float]:
+        """Contexts, at most one, at which the GPU takes as long as launches."""
+        device = replace(self.costs, host_launch=0.0, host_request=0.0)
+        for start, end in pairwise((0.0, *self._windows, inf)):
+            line = self._line(device, decodes, start, end)
+            crossing = (self.costs.host_launch - line.base) / line.slope if line.slope else inf
+            if start < crossing < end:
+                return [crossing]
+        return []
+
+    @staticmethod
+    def _line(costs: StepCosts, decodes: int, start: float, end: float) -> Line:
         other = min(end, start + SPAN)
-        low = step_seconds(self.costs, Batch(decodes, start))
-        slope = (step_seconds(self.costs, Batch(decodes, other)) - low) / (other - start)
+        low = step_seconds(costs, Batch(decodes, start))
+        slope = (step_seconds(costs, Batch(decodes, other)) - low) / (other - start)
         return Line(low - slope * start, slope, end)

@@ -111,7 +111,8 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
         host_request=value("request_seconds", rates.generation),
         host_prompts=value("prompts_seconds"),
-        host_launch=_launches(work) * value("launch_seconds", "eager" if site.resolved.enforce_eager else rates.generation),
+        host_launch=_launches(work)
+        * value("launch_seconds", "eager" if site.resolved.enforce_eager else rates.generation),
         graph_tokens=graph_tokens,
         graph_prompt_tokens=graph_prompt_tokens,
         diversity=value("expert_diversity"),

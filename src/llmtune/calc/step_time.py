@@ -6,7 +6,8 @@ arrays work as well as numbers: that is how ``tools/fit_performance.py`` evaluat
 
     dense   = (read ** p + computed ** p) ** (1 / p)      reading weights and computing overlap, but not perfectly
     experts = read + computed                            in grouped kernels they hardly do
-    step    = dense + head + experts + attention + KV cache + communication + host
+    step    = dense + head + experts + attention + KV cache + activations + communication + host
+    step    = launches, where they take longer and no CUDA graph spares them
 """
 
 from __future__ import annotations
@@ -88,13 +89,13 @@ class SendCosts:
 class StepCosts:
     """Seconds that the parts of a step take.
 
-    ``dense`` works on every token, ``head`` on sampled ones; ``token`` seconds a token (norms and other kernels that
-    only move activations), ``state`` a request (recurrent states);
-    ``sends`` are collectives; ``host_step`` a step, ``host_request`` a request in the batch. A step of more than
-    ``graph_tokens`` tokens, or ``graph_prompt_tokens`` where some are of prompts, runs outside CUDA graphs: launching
-    its kernels takes the host ``host_launch``, while the GPU works, so it shows where that has little to do. A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many
-    for how many experts they touch.
-    ``replicas`` share the experts: these see that many times the tokens.
+    ``dense`` works on every token, ``head`` on sampled ones; ``token`` seconds a token (kernels that only move
+    activations, attention to a fixed window), ``state`` a request (recurrent states); ``sends`` are collectives;
+    ``host_step`` a step, ``host_prompts`` one with prompts, ``host_request`` a request in the batch. A step of more
+    than ``graph_tokens`` tokens, or ``graph_prompt_tokens`` where some are of prompts, runs outside CUDA graphs:
+    launching its kernels takes the host ``host_launch``, while the GPU works, so it shows where that has little to do.
+    A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many for
+    how many experts they touch. ``replicas`` share the experts: these see that many times the tokens.
     """
 
     dense: tuple[DenseCosts, ...]
@@ -159,14 +160,16 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
     for send in costs.sends:
         sent += _least(send.once + send.once_token * tokens, send.ring + send.ring_token * tokens)
     total += kv_cache + sent + costs.host_step
-    idle = (_most(total, costs.host_launch) - total) * (tokens > _covered(costs, batch))
-    host = costs.host_request * (batch.decodes + batch.prefills) + costs.host_prompts * (batch.prefill_tokens > 0) + idle
+    host = costs.host_request * (batch.decodes + batch.prefills) + _launching(costs, batch, total)
     return StepTime(total + host, weights, compute, kv_cache, sent, costs.host_step + host)
 
 
-def _covered(costs: StepCosts, batch: Batch) -> float:
-    """Tokens up to which a step of this kind runs in CUDA graphs."""
-    return costs.graph_tokens + (costs.graph_prompt_tokens - costs.graph_tokens) * (batch.prefill_tokens > 0)
+def _launching(costs: StepCosts, batch: Batch, device: float) -> float:
+    """Seconds that a step of these seconds on the GPU waits for what the host does before and in it."""
+    prompts = batch.prefill_tokens > 0
+    covered = costs.graph_tokens + (costs.graph_prompt_tokens - costs.graph_tokens) * prompts
+    outside = batch.decodes * costs.decode_tokens + batch.prefill_tokens > covered
+    return costs.host_prompts * prompts + (_most(device, costs.host_launch) - device) * outside
 
 
 def _smooth(read: float, computed: float, p: float) -> float:
