@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures import read_model
@@ -159,6 +160,21 @@ def load_pairs() -> list[Pair]:
         sides = {key: _side(given, key, rows) for key in ("before", "after")}
         pairs.append(Pair(**{"url": sides["before"].source_url, **given, **sides}))
     return pairs
+
+
+def by_graphs() -> list[tuple[Any, ...]]:
+    """GPU, largest captured graph, clients, runs and mean TTFT in seconds, as InferenceX measured equal servers.
+
+    Kimi-K2.5 in NVFP4 on four GPUs under 0.17.0 with prompts of 1,000 tokens.
+    """
+    found: dict[tuple[Any, ...], list[float]] = {}
+    for row in load_rows("inferencex", usable=True):
+        given = row.arrivals
+        alike = (row.model, row.gpus, row.engine) == ("nvidia/Kimi-K2.5-NVFP4", 4, "0.17.0")
+        if alike and given.prompt == (922, 1014) and given.concurrency in {4, 32}:
+            key = (row.gpu, str(row.settings.get("max-cudagraph-capture-size", "default")), given.concurrency)
+            found.setdefault(key, []).append(row.measured["ttft_s"])
+    return [(*key, len(runs), fmean(runs)) for key, runs in sorted(found.items())]
 
 
 def _side(pair: Mapping[str, Any], key: str, rows: Mapping[str, Row]) -> Row:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from statistics import fmean
 from typing import TYPE_CHECKING
 
-from benchmarks.performance_rows import load_rows
 from docs_tables import table
 from docs_worked_time import MODEL, site_of
 
@@ -32,7 +30,6 @@ DECODES, CONTEXT, CHUNK = (1, 32, 256), 1000, 4096
 LARGE = "meta-llama/Llama-3.3-70B-Instruct"
 LINKED = (("h100-sxm", 2), ("h100-sxm", 8), ("a100-sxm-80gb", 8), ("l40s", 2), ("l40s", 8))
 SPARSE = "openai/gpt-oss-120b"
-GRAPHED, GRAPHED_GPUS, GRAPHED_RELEASE, CLIENTS = "nvidia/Kimi-K2.5-NVFP4", 4, "0.17.0", (4, 32)
 TOKENS = (1, 4, 16, 64, 256, 1024)
 WORDS = {
     "accepted_share": "draft tokens that are kept, of those checked, each given the one before",
@@ -119,18 +116,6 @@ def links() -> str:
         rows.append((gpu, link, ranks, describe_work(site).collectives, *sent))
     head = ("GPU", "link", "TP", "collectives", "1 decoding", f"{DECODES[-1]} decoding", f"{CHUNK} prompt tokens")
     return table(head, rows)
-
-
-def graphs() -> str:
-    """Measured times to the first token of one model on equal GPUs, by what CUDA graphs cover."""
-    found: dict[tuple[str, ...], list[float]] = {}
-    for row in load_rows("inferencex", usable=True):
-        short = row.arrivals.prompt and row.arrivals.prompt[1] < CHUNK and row.arrivals.concurrency in CLIENTS
-        if row.model == GRAPHED and row.gpus == GRAPHED_GPUS and short and row.engine == GRAPHED_RELEASE:
-            covered = str(row.settings.get("max-cudagraph-capture-size", "default"))
-            found.setdefault((row.gpu, covered, str(row.arrivals.concurrency)), []).append(row.measured["ttft_s"])
-    rows = [(*key, len(some), f"{fmean(some) * 1e3:.0f} ms") for key, some in sorted(found.items())]
-    return table(("GPU", "capture size", "clients", "runs", "measured TTFT"), rows)
 
 
 def coverage() -> str:

@@ -39,6 +39,7 @@ from llmtune.calc.predict import finish
 from llmtune.calc.search import answer, label, recommend, recommend_first, rejected
 from llmtune.calc.simulation import simulate
 from llmtune.calc.traits import generates
+from llmtune.calc.wording import seconds
 from llmtune.spec.ranking import EngineDefault, Ranking
 from llmtune.spec.recommendation import Rejected
 from llmtune.spec.record import dataclass
@@ -226,10 +227,9 @@ def _slower(best: Played, field: Sequence[Contender], goal: Goal) -> list[Reject
         what = label(one.candidate)
         what = f"{one.gpus} x {one.request.hardware.gpu.name}: {what}" if several else what
         what = f"{one.request.model.id}, {what}" if models else what
-        why = f"{speed.output_tokens_per_s:.0f} output tokens/s, TPOT {1000 * speed.tpot:.1f} ms"
-        ttft = f"{1000 * speed.ttft:.0f} ms" if speed.ttft < 1 else f"{speed.ttft:.1f} s"
+        why = f"{speed.output_tokens_per_s:.0f} output tokens/s, TPOT {seconds(speed.tpot)}"
         if missed:
-            why += f", TTFT {ttft}; misses {' and '.join(missed)}"
+            why += f", TTFT {seconds(speed.ttft)}; misses {' and '.join(missed)}"
         said.append(Rejected(what, why))
     return said
 
@@ -239,5 +239,5 @@ def _about_targets(missed: Sequence[str], ranking: Ranking) -> tuple[str, ...]:
         return ()
     reached = {"TTFT": ranking.performance.ttft.mean, "TPOT": ranking.performance.tpot.mean}
     wanted = {"TTFT": ranking.targets.ttft or 0.0, "TPOT": ranking.targets.tpot or 0.0}
-    said = " and ".join(f"{name} {1000 * reached[name]:.3g} ms (target {1000 * wanted[name]:.3g})" for name in missed)
+    said = " and ".join(f"{name} {seconds(reached[name])} (target {seconds(wanted[name])})" for name in missed)
     return (f"no configuration that was tried meets every target; the nearest is predicted to have {said}",)

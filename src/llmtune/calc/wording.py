@@ -39,3 +39,10 @@ def listed(items: Iterable[object], word: str = "and") -> str:
 def count(number: int, noun: str) -> str:
     """``1 GPU``, ``3 GPUs``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def seconds(value: float) -> str:
+    """A time: ``12.3 ms``, ``250 ms``, ``1.2 s``."""
+    if value >= 1:
+        return f"{value:.1f} s"
+    return f"{1000 * value:.0f} ms" if value >= 0.1 else f"{1000 * value:.1f} ms"  # noqa: PLR2004 - three digits
