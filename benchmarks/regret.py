@@ -234,10 +234,8 @@ def pair_table(pairs: Sequence[Pair], predicted: Mapping[str, Predicted], worst:
         f"{len(own)} of them start from the engine's own values: left {len(left)} times, "
         f"{len(below)} times for something more than {WORSE:.0%} slower",
     ]
-    lines += [
-        f"    {pair.id}: predicted {_gain(pair, predicted):+.0%}, measured {_measured(pair):+.0%}"
-        for pair in sorted(wrong, key=lambda pair: -abs(pair.change))[:worst]
-    ]
+    told = [*below, *sorted(wrong, key=lambda pair: -abs(pair.change))[:worst]]
+    lines += [f"    {p.id}: predicted {_gain(p, predicted):+.0%}, measured {_measured(p):+.0%}" for p in told]
     return "\n".join(lines)
 
 
