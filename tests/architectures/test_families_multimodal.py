@@ -179,7 +179,7 @@ def test_kimi_mixes_delta_attention_with_latent_attention() -> None:
 def test_minimax_m3_keeps_index_keys_in_16_bit_beside_sparse_attention() -> None:
     dense, sparse = read_model(CASES["minimax_m3"][0]).groups
     assert dense.caches == (FullAttention(2, 128),)
-    assert sparse.caches == (FullAttention(2, 128, sparse=True), Indexer(128, quantized=False))
+    assert sparse.caches == (FullAttention(2, 128, sparse=True), Indexer(128, quantized=False, heads=2))
 
 
 def test_step_windows_have_heads_of_their_own_and_share_the_key_heads() -> None:

@@ -94,7 +94,10 @@ def _sparse(config: Config, heads: Heads) -> tuple[tuple[Module, ...], tuple[Cac
         norm("self_attn.index_q_norm", dim),
         norm("self_attn.index_k_norm", dim),
     )
-    return modules, (replace(full(heads), sparse=True), Indexer(dim, quantized=False))
+    return modules, (
+        replace(full(heads), sparse=True),
+        Indexer(dim, quantized=False, heads=sparse.size("sparse_num_index_heads")),
+    )
 
 
 def _moe(config: Config, hidden: int) -> tuple[Module, ...]:

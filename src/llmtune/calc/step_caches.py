@@ -65,7 +65,7 @@ def cache_work(site: Site) -> tuple[CacheWork, ...]:
             sparse = isinstance(cache, Latent) and cache.sparse
             window = SPARSE_TOKENS if sparse else spec.window
             sums = work[window, _kind(cache, size, site), kernels.get(cache, PLAIN), sparse]
-            decode, prefill = _attention_flops(cache, heads)
+            decode, prefill = _attention_flops(cache, heads, site.resolved.tensor_parallel)
             sums[0] += count * size
             sums[1] += count * decode
             sums[2] += count * prefill
@@ -100,7 +100,7 @@ def _kind(cache: Cache, size: float, site: Site) -> str:
             return "latent"
 
 
-def _attention_flops(cache: Cache, heads: float) -> tuple[float, float]:
+def _attention_flops(cache: Cache, heads: float, ranks: int) -> tuple[float, float]:
     """FLOPs of one decoding, and of one prompt token, per token it attends to: two per number of key and value."""
     match cache:
         case FullAttention() | SlidingWindow():
@@ -116,7 +116,8 @@ def _attention_flops(cache: Cache, heads: float) -> tuple[float, float]:
             latents = 2 * heads * (2 * cache.lora_rank + cache.rope_dim)
             return latents, 2 * heads * (cache.nope_dim + cache.rope_dim + cache.value_dim)
         case Indexer():
-            both = 2 * cache.heads * cache.head_dim / cache.ratio / INDEX_RATE
+            looking = cache.heads if cache.quantized else max(1, cache.heads / ranks)
+            both = 2 * looking * cache.head_dim / cache.ratio / (INDEX_RATE if cache.quantized else 1)
             return both, both
         case _:
             return 0.0, 0.0

@@ -78,14 +78,14 @@ class Indexer:
 
     Stored as 8-bit numbers with a 4-byte scale for every 128 of them; with ``quantized`` off as 16-bit numbers
     (MiniMax-M3). ``ratio`` is above one for DeepSeek-V4's compressed layers. ``v41``: one of DeepSeek-V4.1's. ``heads``
-    query heads look at each key, all of them on every rank.
+    query heads look at each key; ranks share those of MiniMax-M3 only.
     """
 
     head_dim: int
     ratio: int = 1
     quantized: bool = True
     v41: bool = False
-    heads: int = 0
+    heads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
