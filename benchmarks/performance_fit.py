@@ -46,7 +46,6 @@ PRIORS = Path(__file__).parent / "data" / "performance_priors.json"
 # prefix caching with repeated prompts), answers of five tokens (infpop), and pages with a handful of rows.
 SOURCES = ("inferencex", "gpustack", "iog", "argonne", "llmservingsim")
 NOISE = {"tpot": 0.08, "ttft": 0.20, "rate": 0.08}  # deviation of the logarithm: repeated runs, and what means hide
-APART = ("Qwen/Qwen3-235B-A22B-FP8", "nvidia/Llama-3.1-8B-Instruct-FP8")
 MOST_IDLE = 0.02  # share of the run that a server may wait for requests and still count as busy
 HAIR = 1e-6  # keeps a start within its bounds
 SOFT = 1.5  # deviations from which a residual counts less and less
@@ -106,15 +105,6 @@ class Data:
     groups: list[Group] = field(default_factory=list)
     measured: dict[str, np.ndarray] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
-
-
-def is_sound(row: Row) -> bool:
-    """Whether a row's load is known as the source says it.
-
-    NVIDIA's own runs of two models in the InferenceX sample are reported apart: neither we nor aiconfigurator come
-    within 30 % of them, in both directions.
-    """
-    return not (row.source == "inferencex" and row.model in APART)
 
 
 def load_priors() -> dict[str, dict[str, Any]]:

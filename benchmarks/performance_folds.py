@@ -24,6 +24,7 @@ from zlib import crc32
 
 import numpy as np
 from benchmarks.performance_results import OFFLINE, OFFLINE_AMD, ONLINE, OWN_RUNS, Label
+from benchmarks.performance_rows import is_sound
 from benchmarks.speed_bounds import bounds_of
 
 from benchmarks import performance_baselines, performance_fit
@@ -100,7 +101,7 @@ def may_fit(rows: Iterable[Row]) -> np.ndarray:
 
 
 def _may_fit(row: Row) -> bool:
-    return row.source in performance_fit.SOURCES and performance_fit.is_sound(row)
+    return row.source in performance_fit.SOURCES and is_sound(row)
 
 
 def make_folds(rows: Sequence[Row], kinds: Iterable[str]) -> list[Fold]:
@@ -245,7 +246,7 @@ def _label(row: Row, shape: str) -> Label:
 
 
 def _part(row: Row, vendor: str) -> str:
-    if not performance_fit.is_sound(row):
+    if not is_sound(row):
         return OWN_RUNS
     if row.arrivals.batch is None:
         return ONLINE

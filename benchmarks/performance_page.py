@@ -32,6 +32,7 @@ from benchmarks import performance_tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+REGRET = Path(__file__).parent / "data" / "regret.txt"
 PAGE = Path(__file__).parents[1] / "docs" / "concepts" / "accuracy.md"
 CAUSES = Path(__file__).parent / "data" / "performance_causes.json"
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
@@ -111,6 +112,7 @@ def render(results: Sequence[Result], hygiene: Sequence[str]) -> str:
         *performance_tables.tables(results),
         *_intervals(results),
         *_worst(results),
+        *_regret(),
         *_excluded(hygiene),
         END,
     )
@@ -134,6 +136,18 @@ def _goals(results: Sequence[Result]) -> Iterator[str]:
     for goal in OTHERS:
         yield from _goal_lines(results, goal)
     yield ""
+
+
+def _regret() -> Iterator[str]:
+    """What ``benchmarks/regret.py --write`` kept."""
+    if not REGRET.exists():
+        return
+    yield "### Regret\n"
+    yield "What is lost by choosing by prediction, against the best that was measured: made by"
+    yield "`python -m benchmarks.regret --replay --folds gpu,model --write`. Each cell is the mean loss of throughput where"
+    yield "the limit of TPOT is met, and how many of the choices miss it by more than 5 %. `recommend` takes a spread of 3 %."
+    yield "The goals are a loss of 3 % and 5 % missed.\n"
+    yield f"```text\n{REGRET.read_text(encoding='utf-8').rstrip()}\n```\n"
 
 
 def _goal_lines(results: Sequence[Result], goal: Goal) -> Iterator[str]:

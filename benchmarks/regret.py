@@ -1,11 +1,12 @@
 """What is lost by choosing a configuration by prediction, against the best that was measured.
 
-    python -m benchmarks.regret [--coefficients FILE] [--spread 0.03] [--replay] [--folds gpu,model] [--worst 5]
+    python -m benchmarks.regret [--coefficients FILE] [--spread 0.03] [--replay] [--folds gpu,model] [--worst 5] [--write]
 
-grids    InferenceX: rows of one model, GPU, release and lengths; the choice of layout and concurrency with the most
-         output tokens/s of one GPU whose TPOT stays under a limit. Regret is 1 - measured(choice) / measured(best that
-         meets the limit); a limit is missed where the measured TPOT is more than 5 % above it. The choice is that of
-         ``recommend``: throughput x chance of meeting the limit, with the predictions' ``spread`` (0: as if exact).
+grids    InferenceX, its plausible runs (``speed_of_light``): rows of one model, GPU, release and lengths; the choice of
+         layout and concurrency with the most output tokens/s of one GPU whose TPOT stays under a limit. Regret is
+         1 - measured(choice) / measured(best that meets the limit); a limit is missed where the measured TPOT is more
+         than 5 % above it. The choice is that of ``recommend``: throughput x chance of meeting the limit, with the
+         predictions' ``spread`` (0: as if exact).
 batches  the tables of 2408.01050: the choice of GPU count and batch with the most tokens/s of one GPU.
 pairs    before and after a change of flags, engine or layout: whether the predicted direction is the measured one where
          that is more than 5 %; and what is lost where the engine's own values were kept or left by prediction.
@@ -13,7 +14,7 @@ pairs    before and after a change of flags, engine or layout: whether the predi
 ``FILE`` holds coefficients by name (values, or entries as in the catalogue); without it the catalogue's are used, which
 were fitted to these rows too. ``--folds`` adds what is chosen by coefficients that never saw the GPU, model, source or
 deployment (``performance_folds``; needs numpy and scipy, takes minutes). Grids by closed forms, or with ``--replay`` as
-``simulate`` predicts them.
+``simulate`` predicts them. ``--write`` keeps the tables in ``data/regret.txt``, for ``docs/concepts/accuracy.md``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from benchmarks.performance_rows import Row, load_pairs, load_rows
+from benchmarks.performance_rows import Row, is_sound, load_pairs, load_rows
+from benchmarks.speed_of_light import keep
 
 from llmtune.calc.closed_form import forecast
 from llmtune.calc.errors import Refused
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
     from llmtune.calc.simulation import Server
 
+WRITTEN = Path(__file__).parent / "data" / "regret.txt"
 LIMITS = (0.010, 0.015, 0.020, 0.030, 0.050)  # seconds a token
 MISSED = 1.05  # of the limit
 MOVED = 0.05  # relative change that a pair must show to have a direction
@@ -266,9 +269,12 @@ def tables(
     """All three, for predictions of rows; the second argument asks for a replay."""
     pairs = load_pairs()
     sides = list({row.id: row for pair in pairs for row in (pair.before, pair.after)}.values())
-    grids, batches = load_rows("inferencex", usable=True), load_rows("infpop", usable=True)
+    grids, batches = keep(load_rows("inferencex", usable=True)), load_rows("infpop", usable=True)
+    found = predict(grids, False)
     parts = [
-        grid_table(grids, predict(grids, False), spreads, worst),
+        grid_table(grids, found, spreads, worst),
+        "without runs whose settings are not published: "
+        + grid_table([row for row in grids if is_sound(row)], found, spreads, 0),
         batch_table(batches, predict(batches, True), worst),
         pair_table(pairs, predict(sides, True), worst),
     ]
@@ -277,8 +283,6 @@ def tables(
 
 def held_out(kinds: Sequence[str], workers: int) -> dict[str, dict[str, Predicted]]:
     """Predictions of all rows by kind of fold, of coefficients that never saw them."""
-    from benchmarks.speed_of_light import keep
-
     from benchmarks import performance_fit, performance_folds
 
     rows = keep(load_rows(usable=True))
@@ -306,16 +310,20 @@ def main() -> None:
     parser.add_argument("--worst", type=int, default=0, help="list so many of the worst of each kind")
     parser.add_argument("--folds", default="", help="what is left out in turn, e.g. gpu,model")
     parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--write", action="store_true", help="keep the tables for the documentation")
     asked = parser.parse_args()
     given = read_coefficients(asked.coefficients)
 
     def predict(rows: Sequence[Row], replay: bool) -> Mapping[str, Predicted]:  # noqa: FBT001 - as Predictor has it
         return predict_rows(rows, given, replay=replay or asked.replay)
 
-    print(tables(predict, asked.spread, asked.worst))
+    said = [f"in sample\n{tables(predict, asked.spread, asked.worst)}"]
     kinds = [kind for kind in asked.folds.split(",") if kind]
     for kind, found in held_out(kinds, asked.workers).items() if kinds else ():
-        print(f"\n{kind} left out\n{tables(partial(_known, found), asked.spread, asked.worst)}")
+        said.append(f"{kind} left out\n{tables(partial(_known, found), asked.spread, asked.worst)}")
+    print("\n\n".join(said))
+    if asked.write:
+        WRITTEN.write_text("\n\n".join(said) + "\n", encoding="utf-8")
 
 
 def _known(found: Mapping[str, Predicted], _rows: Sequence[Row], _replay: bool) -> Mapping[str, Predicted]:  # noqa: FBT001

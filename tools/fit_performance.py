@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.performance_rows import load_rows
+from benchmarks.performance_rows import is_sound, load_rows
 from benchmarks.speed_of_light import keep
 
 from benchmarks import performance_fit as engine
@@ -41,7 +41,7 @@ ABOUT = (
 
 def fitting_rows() -> list[Row]:
     """The rows that coefficients are fitted to."""
-    return [row for source in engine.SOURCES for row in keep(load_rows(source, usable=True)) if engine.is_sound(row)]
+    return [row for source in engine.SOURCES for row in keep(load_rows(source, usable=True)) if is_sound(row)]
 
 
 def fit_all(rows: Sequence[Row], rounds: int) -> tuple[engine.Data, dict[str, float]]:
