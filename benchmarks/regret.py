@@ -1,6 +1,7 @@
 """What is lost by choosing a configuration by prediction, against the best that was measured.
 
-    python -m benchmarks.regret [--coefficients FILE] [--spread 0.03] [--replay] [--folds gpu,model] [--worst 5] [--write]
+    python -m benchmarks.regret [--coefficients FILE] [--spread 0.03] [--replay] [--folds gpu,model] [--worst 5]
+                                [--write]
 
 grids    InferenceX, its plausible runs (``speed_of_light``): rows of one model, GPU, release and lengths; the choice of
          layout and concurrency with the most output tokens/s of one GPU whose TPOT stays under a limit. Regret is
