@@ -144,9 +144,9 @@ def _regret() -> Iterator[str]:
         return
     yield "### Regret\n"
     yield "What is lost by choosing by prediction, against the best that was measured. This is what"
-    yield "`python -m benchmarks.regret --replay --folds gpu,model --worst 3 --write` printed. A cell is the mean loss of"
-    yield "throughput where the limit of TPOT is met, and how many of the choices miss it by more than 5 %. `recommend`"
-    yield "takes a spread of 3 %. The goals are a loss of 3 % and 5 % missed.\n"
+    yield "`python -m benchmarks.regret --replay --folds gpu,model --worst 3 --write` printed. A cell is the mean loss"
+    yield "of throughput where the limit of TPOT is met, and how many of the choices miss it by more than 5 %."
+    yield "`recommend` takes a spread of 3 %. The goals are a loss of 3 % and 5 % missed.\n"
     yield f"```text\n{REGRET.read_text(encoding='utf-8').rstrip()}\n```\n"
 
 
