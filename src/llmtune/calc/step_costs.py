@@ -29,7 +29,7 @@ SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
 SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
 LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
 ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
-EXPERT_KERNELS = 24  # of a layer: routing, sorting, copies, two grouped products and much Python between them
+EXPERT_KERNELS = 24  # of a layer: routing, sorting, copies, two grouped products, and Python worth as many again
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
