@@ -82,6 +82,12 @@ GOALS = (
 )  # fmt: skip
 OTHERS = (
     Goal("TPOT, InferenceX", "tpot", ("source", "layout", "architecture"), is_inferencex),
+    Goal(
+        "TTFT, clients in a loop or all at once",
+        "ttft",
+        ALL,
+        lambda label: label.part == ONLINE and label.band != "rate",
+    ),
     Goal("TTFT, requests in time (Poisson)", "ttft", ALL, lambda label: label.band == "rate"),
     Goal("E2E, load known", "e2e", ALL, lambda label: label.part == ONLINE),
     Goal("Offline, AMD", "throughput", ALL, lambda label: label.part == OFFLINE_AMD and label.source == "argonne"),
