@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from llmtune.cli import _asked_alone, app
+
 HEAVY = {"pydantic", "rich", "yaml", "pynvml", "huggingface_hub"}
 LIST = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
 OURS = f"""
@@ -56,3 +58,13 @@ def test_help_loads_no_calculation_and_no_probe() -> None:
 def test_a_recommendation_loads_only_yaml_beside_what_typer_brings(brought_by_typer: set[str]) -> None:
     words = ("recommend", "Qwen/Qwen3-8B", "--gpu", "l4", "--scenario", "chat", "--format", "command")
     assert (modules_after(OURS, *words) & HEAVY) - brought_by_typer <= {"yaml"}
+
+
+def test_only_the_command_that_is_asked_for_is_built_and_all_are_there_again() -> None:
+    every = [command.name for command in app.registered_commands]
+    with _asked_alone(["lint"]):
+        assert [command.name for command in app.registered_commands] == ["lint"]
+    for words in ([], ["--help"], ["nonsense"]):
+        with _asked_alone(words):
+            assert [command.name for command in app.registered_commands] == every
+    assert [command.name for command in app.registered_commands] == every
