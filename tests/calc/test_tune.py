@@ -140,6 +140,19 @@ def test_where_nothing_meets_the_targets_the_nearest_is_taken_and_said() -> None
     assert not any("target" in warning for warning in easy.warnings)
 
 
+def test_where_the_best_forecast_misses_a_target_the_next_layout_is_replayed_too() -> None:
+    """Long prompts clog two small caches: requests wait for minutes where one cache of both GPUs has room."""
+    one = asked("unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "t4", 2, "code", release="0.24.0")
+    goal = goal_of(one, ttft=2.0, tpot=0.03)
+    _, found = tune([one], goal)
+    replicas = asked(
+        one.model.id, "t4", 2, "code", Setting("data-parallel-size", 2), release="0.24.0"
+    )  # the best by forecast
+    _, clogged = tune([replicas], goal)
+    assert settings_of(found)["tensor-parallel-size"] == 2
+    assert 4 * ranking_of(found).performance.ttft.mean < ranking_of(clogged).performance.ttft.mean
+
+
 def test_without_rates_of_the_gpu_memory_alone_decides() -> None:
     one = asked(QWEN, "l4", 1, "chat")
     blind = replace(one, hardware=Hardware(replace(one.hardware.gpu, flops={}), 1))

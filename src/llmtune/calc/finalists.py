@@ -92,8 +92,11 @@ def with_more_slots(best: Contender, goal: Goal) -> list[Contender]:
 
 
 def find_runner_up(best: Contender, field: Sequence[Contender], goal: Goal) -> list[Contender]:
-    """The next layout, where a replay may turn the order."""
+    """The next layout, where a replay may turn the order: it is near, or the best misses a target.
+
+    Beyond a target waiting decides, which a steady state says little about.
+    """
     others = [one for one in field if one.layout != best.layout or one.request is not best.request]
     gains = [gain(goal, (one.speed, one.gpus), (best.speed, best.gpus)) for one in others]
     near = max(range(len(others)), key=lambda place: (gains[place], -place), default=None)
-    return [others[near]] if near is not None and gains[near] > -NEAR else []
+    return [others[near]] if near is not None and (gains[near] > -NEAR or misses(goal, best.speed)) else []
