@@ -10,9 +10,10 @@ import pytest
 
 from llmtune.calc.errors import Refused
 from llmtune.calc.memory import estimate_memory
-from llmtune.calc.predict import Factors, describe_server, predict, scale_costs, with_intervals
+from llmtune.calc.predict import Factors, describe_server, finish, scale_costs, with_intervals
 from llmtune.calc.resolve import resolve
 from llmtune.calc.shares import Site
+from llmtune.calc.simulation import simulate
 from llmtune.calc.step_time import Batch, step_seconds
 from llmtune.calc.timing import find_factors, fit_factors, same_steps
 from llmtune.catalog import engines, gpus
@@ -40,6 +41,13 @@ def site_of(release: str = "0.33.0", gpus_: int = 1, **settings: Value) -> Site:
     wanted = {"max-model-len": 8192} | {flag.replace("_", "-"): value for flag, value in settings.items()}
     deployment = Deployment(model.id, tuple(Setting(flag, value) for flag, value in wanted.items()), {}, release)
     return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
+
+
+def predict(
+    site: Site, memory: Memory, load: Load, coefficients: Coefficients, *, factors: Factors | None = None
+) -> Performance:
+    found = simulate(describe_server(site, memory, coefficients, factors=factors), load)
+    return finish(found, site, coefficients, factors=factors)
 
 
 def memory_of(site: Site) -> Memory:
@@ -102,6 +110,9 @@ def test_factors_scale_decode_and_prefill_apart() -> None:
     slow_prefill = scale_costs(costs, Factors(1.0, 2.0))
     assert step_seconds(slow_prefill, prompt) > 1.5 * step_seconds(costs, prompt)
     assert step_seconds(slow_prefill, one_token) < 1.05 * step_seconds(costs, one_token)
+    both = scale_costs(costs, Factors(2.0, 2.0))  # every second of a step is one or the other
+    for batch in (one_token, prompt, Batch(decodes=600, context=500), replace(prompt, prefill_tokens=16, pairs=136)):
+        assert step_seconds(both, batch) == pytest.approx(2 * step_seconds(costs, batch))
 
 
 def record_of(site: Site, *times: Timing) -> Record:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from llmtune.calc.errors import Refused
 from llmtune.calc.kv_pool import describe_pool
 from llmtune.calc.settings import Settings
-from llmtune.calc.simulation import Server, simulate
+from llmtune.calc.simulation import Server
 from llmtune.calc.simulation_server import held_blocks
 from llmtune.calc.step_costs import Rates, describe_costs, generation
 from llmtune.calc.step_time import SendCosts
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llmtune.calc.step_time import StepCosts
     from llmtune.spec.coefficients import Coefficients
     from llmtune.spec.memory import Memory
-    from llmtune.spec.performance import Load, Performance
+    from llmtune.spec.performance import Performance
 
 UNSEEN = "unseen"
 ERROR = "relative_error"  # coefficient by quantity: the error that 90 % of held-out measurements stay below
@@ -49,19 +49,6 @@ class Factors:
     decode: float
     prefill: float
     said: str = ""
-
-
-def predict(
-    site: Site, memory: Memory, load: Load, coefficients: Coefficients, *, factors: Factors | None = None
-) -> Performance:
-    """The performance of a deployment whose memory plan fits.
-
-    Raises:
-        Refused: where the engine does not start.
-
-    """
-    found = simulate(describe_server(site, memory, coefficients, factors=factors), load)
-    return finish(found, site, coefficients, factors=factors)
 
 
 def finish(
@@ -129,6 +116,7 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
         sends=tuple(_scale_send(send, decode, prefill) for send in costs.sends),
         host_step=costs.host_step * decode,
         host_request=costs.host_request * decode,
+        host_prompts=costs.host_prompts * prefill,
         host_launch=costs.host_launch * prefill,
     )
 
