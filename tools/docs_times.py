@@ -43,6 +43,7 @@ WORDS = {
     "expert_diversity": "tokens of a text, as so many that are routed independently",
     "expert_flops_share": "peak rate that experts reach",
     "expert_imbalance": "work of the busiest rank over the mean, where ranks hold whole experts",
+    "expert_launches": "launches that a layer with experts counts as",
     "expert_layer_seconds": "routing and sorting in a layer with experts",
     "expert_moved": "times that copies of tokens pass through memory between expert kernels",
     "flops_share": "peak rate that matrix products reach",

@@ -29,7 +29,6 @@ SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
 SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
 LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
 ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
-EXPERT_KERNELS = 24  # of a layer: routing, sorting, copies, two grouped products, and Python worth as many again
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
@@ -111,8 +110,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
         host_request=value("request_seconds", rates.generation),
         host_prompts=value("prompts_seconds"),
-        host_launch=_launches(work)
-        * value("launch_seconds", "eager" if site.resolved.enforce_eager else rates.generation),
+        host_launch=_launching(work, rates, "eager" if site.resolved.enforce_eager else rates.generation),
         graph_tokens=graph_tokens,
         graph_prompt_tokens=graph_prompt_tokens,
         diversity=value("expert_diversity"),
@@ -122,11 +120,13 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     )
 
 
-def _launches(work: StepWork) -> int:
-    """Kernels of a step, about: matrices, norms, collectives, and what attention and experts consist of."""
+def _launching(work: StepWork, rates: Rates, how: str) -> float:
+    """Seconds in which the host launches a step: matrices, norms, collectives, and what attention and experts take."""
     kernels = work.norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
     kernels += sum(part.calls for part in work.dense)
-    return kernels + EXPERT_KERNELS * sum(part.layers for part in work.experts)
+    layers = sum(part.layers for part in work.experts)
+    value = rates.coefficients.value
+    return (kernels + value("expert_launches") * layers) * value("launch_seconds", how)
 
 
 def _graphs(site: Site) -> tuple[int, int]:
