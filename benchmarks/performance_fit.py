@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from benchmarks.performance_rows import memory_of
 from scipy.optimize import least_squares
 
 from llmtune.calc.errors import Refused
-from llmtune.calc.memory import estimate_memory
 from llmtune.calc.predict import FRONT_END, FRONT_END_TOKEN, describe_server
 from llmtune.calc.simulation import Server, Trace, trace
 from llmtune.calc.step_costs import Rates, cost, generation
@@ -126,9 +126,7 @@ def replay(rows: Sequence[Row], values: Mapping[str, float]) -> dict[str, Trace 
     for row in rows:
         try:
             if row.key not in servers:
-                site = row.site
-                memory = estimate_memory(site.deployment, site.model, site.resolved, site.hardware, site.engine)
-                servers[row.key] = describe_server(site, memory, coefficients)
+                servers[row.key] = describe_server(row.site, memory_of(row.key), coefficients)
             server = servers[row.key]
             found[row.id] = server if isinstance(server, str) else trace(server, row.load)
         except (Refused, ValueError) as error:

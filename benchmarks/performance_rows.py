@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmtune.architectures import read_model
 from llmtune.architectures.quantize import quantize_online
+from llmtune.calc.memory import estimate_memory
 from llmtune.calc.resolve import resolve
 from llmtune.calc.shares import Site
 from llmtune.catalog import engines, gpus, models
@@ -29,6 +30,7 @@ from llmtune.spec.performance import Load, Tokens
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from llmtune.spec.memory import Memory
     from llmtune.spec.model import Model
 
 DATA = Path(__file__).parent / "data" / "performance"
@@ -44,7 +46,7 @@ class Arrivals:
     One of ``concurrency`` (closed loop), ``rate`` (requests a second) and ``batch`` (all at once, offline) says how
     requests come; without any, all ``requests`` come at once to a server (``--request-rate inf``). ``rate`` is Poisson
     unless ``spacing`` is ``constant``. ``prompt_mean`` and ``output_mean`` stand where lengths differ and their mean is
-    known; ``means`` has them for every row.
+    known; ``means`` has them for every row. ``resent``: the same server had answered the same requests just before.
     """
 
     prompt: tuple[int, int] | None = None
@@ -57,6 +59,7 @@ class Arrivals:
     requests: int | None = None
     dataset: str = ""
     spacing: str = ""
+    resent: bool = False
 
     @property
     def means(self) -> tuple[float, float] | None:
@@ -101,7 +104,7 @@ class Row:
 
     @property
     def load(self) -> Load:
-        """The requests, as ``calc`` takes them.
+        """The requests, as ``calc`` takes them. Prompts that were sent before are cached where all of them have room.
 
         Raises:
             ValueError: when the lengths are not known.
@@ -117,7 +120,20 @@ class Row:
             rate=given.rate,
             offline=given.concurrency is None and given.rate is None,
             requests=given.requests or given.batch or 0,
+            prefix_hit=float(given.resent and self.room > 1),
         )
+
+    @property
+    def room(self) -> float:
+        """KV cache of all replicas over what every request of the run takes; 0 where it does not start.
+
+        Blocks that are free are taken again in the order in which they were freed, so that a run which is sent again
+        finds either all of its prompts or none.
+        """
+        memory, means = memory_of(self.key), self.arrivals.means
+        if memory.kv is None or means is None:
+            return 0.0
+        return memory.kv.tokens * self.replicas / (sum(means) * (self.arrivals.requests or 1))
 
     @property
     def replicas(self) -> int:
@@ -208,6 +224,13 @@ def site_of(key: str) -> Site:
     nodes = -(-given["gpus"] // NODE)
     hardware = Hardware(gpus.load(given["gpu"]), max(given["gpus"] // nodes, 1), nodes)
     return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
+
+
+@cache
+def memory_of(key: str) -> Memory:
+    """The memory plan of a deployment, given as ``site_of`` takes it."""
+    site = site_of(key)
+    return estimate_memory(site.deployment, site.model, site.resolved, site.hardware, site.engine)
 
 
 @cache

@@ -31,12 +31,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from benchmarks.performance_rows import Row, is_sound, load_pairs, load_rows
+from benchmarks.performance_rows import Row, is_sound, load_pairs, load_rows, memory_of
 from benchmarks.speed_of_light import keep
 
 from llmtune.calc.closed_form import forecast
 from llmtune.calc.errors import Refused
-from llmtune.calc.memory import estimate_memory
 from llmtune.calc.objective import MET, NOISE, SPREAD, log_normal
 from llmtune.calc.predict import describe_server
 from llmtune.calc.simulation import simulate
@@ -111,9 +110,7 @@ def predict_rows(rows: Iterable[Row], coefficients: Coefficients, *, replay: boo
         try:
             if row.key not in servers:
                 servers[row.key] = None
-                site = row.site
-                memory = estimate_memory(site.deployment, site.model, site.resolved, site.hardware, site.engine)
-                servers[row.key] = describe_server(site, memory, coefficients)
+                servers[row.key] = describe_server(row.site, memory_of(row.key), coefficients)
             server = servers[row.key]
             if server is not None:
                 found[row.id] = _predict(server, row, replay=replay)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from benchmarks.performance_rows import site_of
+from benchmarks.performance_rows import memory_of, site_of
 
-from llmtune.calc.memory import estimate_memory
 from llmtune.calc.step_work import PEAKS, describe_work
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ class Bounds:
 @cache
 def bounds_of(key: str) -> Bounds:
     """The bounds of a deployment, by the key of its rows."""
-    site = site_of(key)
-    memory = estimate_memory(site.deployment, site.model, site.resolved, site.hardware, site.engine)
+    site, memory = site_of(key), memory_of(key)
     tokens = memory.kv.tokens if memory.kv is not None and memory.verdict != "no" else None
     return Bounds(site, describe_work(site), tokens)

@@ -79,7 +79,11 @@ def _room(row: Row, bounds: Bounds, prompt: float, output: float) -> Objection |
     if "settings" not in row.assumed or not {"req_s", "tpot_s"} <= set(measured):
         return None
     assert bounds.tokens is not None
-    decoding = measured["req_s"] * (output - 1) * measured["tpot_s"]
+    seats = bounds.site.resolved.max_num_seqs * bounds.site.resolved.data_parallel
+    stay = (output - 1) * measured["tpot_s"]
+    decoding = measured["req_s"] * stay
+    if row.arrivals.rate and row.arrivals.requests:  # as the last of them comes; the mean counts the end as well
+        decoding = max(decoding, min(row.arrivals.rate * stay, row.arrivals.requests, seats))
     held, room = decoding * (prompt + output / 2), bounds.tokens * bounds.site.resolved.data_parallel
     if held <= FULL * room:
         return None
@@ -174,7 +178,7 @@ def _compute(row: Row, bounds: Bounds, prompt: float, output: float) -> Objectio
     if seconds is not None and work / replicas / bounds.site.resolved.pipeline_parallel > MOST_COMPUTE * seconds:
         share = work / replicas / seconds
         return Objection(row, "compute", f"{share:.0%} of the peak over the run")
-    if ttft is not None and bounds.compute(prompt, 1) > MOST_COMPUTE * ttft:
+    if ttft is not None and not row.arrivals.resent and bounds.compute(prompt, 1) > MOST_COMPUTE * ttft:
         return Objection(row, "compute", f"prompts computed at {bounds.compute(prompt, 1) / ttft:.0%} of the peak")
     return None
 

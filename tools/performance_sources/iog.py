@@ -3,6 +3,7 @@
 vLLM 0.8.5 (its README and requirements.txt), ``benchmark_serving.py`` with burstiness 1. The server's command is an
 example (``--dtype float16 --tensor-parallel-size N``); ``--max-model-len`` was set "as needed" and is not said: models
 whose own length does not fit beside their weights must have got a shorter one. It does not change the speed.
+``run_benchmark.sh`` sends the same 200 requests to one server at 32, 16, 8, 4 and 1 a second, in this order.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 PREFIX = "https://github.com/IOG-Foundation/"
 RELEASE = "0.8.5"
 GPUS = {"NVIDIA H100-PCIe": "h100-pcie", "NVIDIA RTX 4090": "rtx-4090"}
+FIRST = 32.0  # requests a second: later runs send prompts that the server has seen
 LENGTH = 4096  # tokens: prompts and answers of the data set stay below 2,048
 
 
@@ -41,7 +43,12 @@ def _run(row: Found) -> Run:
         gpus=int(row["num_gpus"]),
         engine=RELEASE,
         settings=settings,
-        load={**sharegpt(row["input_len"], row["output_len"]), "rate": rate, "requests": int(row["num_prompts"])},
+        load={
+            **sharegpt(row["input_len"], row["output_len"]),
+            "rate": rate,
+            "requests": int(row["num_prompts"]),
+            **({} if rate == FIRST else {"resent": True}),
+        },
         measured=measured(row),
         assumed=("settings",),
     )
