@@ -17,14 +17,15 @@ compute          more than 80 % of the peak over the whole run, or a first token
 twin             the same figures as the same model, layout and load on another GPU, five times and within 1 %: one of
                  the two is a copy, and the slower GPU's is taken for it
 idle-wait        a first token twice as late as on the same server when at least twice as many requests come a second:
-                 it did not wait for other requests
+                 it did not wait for other requests, and how long those of other runs of this server did is not known
 room             as many requests decoded, by Little's law, as fill 80 % of the KV cache that settings nobody stated
                  would leave: whether requests waited for blocks is not known
 arrivals         requests are said to come much faster than they were served, but none waited for another: another rate
 idle-start       of equal prompts that came all at once and fill many steps, half have their first token so late that
                  none can have come in the first fifth of the run: the client or the front end held them back
-short-answers    mean TPOT over answers of unequal length that came all at once: one of a few tokens waits in each of
-                 them for the prompts of all others, so that the shortest decide, and how many there are is not told
+short-answers    mean TPOT over answers of unequal length that came all at once, or so fast that the first token took as
+                 long as ten others: an answer of a few tokens waits in each of them for the prompts of all others,
+                 so that the shortest decide, and how many there are is not told
 latencies        requests in flight by Little's law (rate x time in the system) are far from those that the load holds:
                  the clock of TTFT and TPOT is another than that of the throughput, which stays
 
@@ -131,20 +132,24 @@ def _alike(first: Row, second: Row) -> bool:
 
 
 def _idle_waits(rows: Sequence[Row]) -> list[Objection]:
-    """Rows whose mean TTFT is far above that of a busier run of the same server with the same kind of requests."""
+    """Runs of servers of which one has a mean TTFT far above that of a busier run with the same kind of requests."""
     servers: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row.arrivals.rate and "ttft_s" in row.measured:
             servers[row.source, row.key, row.arrivals.dataset or str(row.arrivals.prompt)].append(row)
     found = []
     for runs in servers.values():
+        late = []
         for row in runs:
             busier = [run for run in runs if (run.arrivals.rate or 0) >= MORE * (row.arrivals.rate or 0)]
             least = min(busier, key=lambda run: run.measured["ttft_s"], default=row)
             if row.measured["ttft_s"] > LATER * least.measured["ttft_s"]:
                 told = f"{least.measured['ttft_s']:.3g} s at {least.arrivals.rate:g} requests/s"
                 reason = f"{row.measured['ttft_s']:.3g} s to the first token, {told}"
-                found.append(Objection(row, "idle-wait", reason, FIRST))
+                late.append(Objection(row, "idle-wait", reason, FIRST))
+        known = {objection.row.id for objection in late}
+        others = [row for row in runs if late and row.id not in known]
+        found += [*late, *(Objection(row, "idle-wait", f"as {late[0].row.id}", FIRST) for row in others)]
     return found
 
 

@@ -19,6 +19,7 @@ IN_FLIGHT_LOW, IN_FLIGHT_HIGH = 0.5, 1.15  # of a closed loop's concurrency
 DRAINING_LOW, DRAINING_HIGH = 0.25, 1.5  # of requests that come all at once: they leave one by one
 FULL = 0.8  # of the KV cache
 MANY_STEPS, IDLE_START = 8, 0.2  # of prompts; of the run
+QUEUE = 10  # times TPOT: a first token that is later than this waited for the prompts of others
 ENOUGH = 4  # times the concurrency: so many requests keep a closed loop full
 SLOW = ("ttft_s", "tpot_s", "ttft_p99_s", "tpot_p99_s")
 MORE = 2.0  # times as many requests
@@ -121,9 +122,10 @@ def _idle_start(row: Row, bounds: Bounds, prompt: float, output: float) -> Objec
 
 
 def _short_answers(row: Row, _bounds: Bounds, _prompt: float, _output: float) -> Objection | None:
-    given = row.arrivals
+    given, measured = row.arrivals, row.measured
     at_once = given.rate is None and (given.concurrency or given.requests or 0) >= (given.requests or 0) > 0
-    if not at_once or given.output is None or given.output[0] == given.output[1] or "tpot_s" not in row.measured:
+    piled = given.rate is not None and measured.get("ttft_s", 0.0) > QUEUE * measured.get("tpot_s", 0.0)
+    if not (at_once or piled) or given.output is None or given.output[0] == given.output[1] or "tpot_s" not in measured:
         return None
     return Objection(row, "short-answers", f"answers of {given.output[0]} to {given.output[1]} tokens", ("tpot_s",))
 

@@ -207,7 +207,7 @@ def test_file(name: str) -> None:
     """Keys, units and plausibility of one file."""
     data = json.loads((gpus.DATA / f"{name}.json").read_text(encoding="utf-8"))
     model = "compute_capability" if data["vendor"] == "nvidia" else "gfx"
-    assert set(data) - {"coherent"} == KEYS | {model}
+    assert set(data) - {"coherent", "bridge_bandwidth", "peer_to_peer"} == KEYS | {model}
     assert re.fullmatch(gpus.NAME, name)
     assert data["vendor"] in {"nvidia", "amd"}
     assert re.match(r"(measured|derived): .{10,}", data["total_memory_note"])
@@ -218,6 +218,8 @@ def test_file(name: str) -> None:
     assert all(1e12 < rate < 3e16 for rate in data["flops"].values())
     assert data["bandwidth"] is None or 1e11 < data["bandwidth"] < 2e13
     assert data["nvlink_bandwidth"] is None or 5e10 <= data["nvlink_bandwidth"] <= 2e12
+    assert 5e10 <= data.get("bridge_bandwidth", 1e11) <= 6e11
+    assert data["nvlink_bandwidth"] is None or "bridge_bandwidth" not in data
     assert data["pcie_bandwidth"] is None or 1e10 < data["pcie_bandwidth"] <= 2e11
     assert 1 <= data["multiprocessors"] <= 512
 

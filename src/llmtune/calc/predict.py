@@ -176,6 +176,10 @@ def _assumptions(site: Site, coefficients: Coefficients) -> list[str]:
             "GPUs like it and other releases"
         )
     gpu = site.hardware.gpu
+    if gpu.bridge_bandwidth and not gpu.nvlink_bandwidth and site.resolved.tensor_parallel > 1:
+        said.append(
+            f"{gpu.product} boards are taken to be joined by PCIe; an NVLink bridge between two of them is faster"
+        )
     if gpu.bandwidth is None or not gpu.flops:
         said.append(f"bandwidth or speed of {gpu.name} are not known: times are those of a slow GPU")
     return said

@@ -228,4 +228,4 @@ def _link(hardware: Hardware, ranks: int) -> tuple[str, float]:
         return "fabric", float(hardware.node_bandwidth or SLOWEST_FABRIC)
     if gpu.nvlink_bandwidth:
         return "nvlink", gpu.nvlink_bandwidth / BOTH_DIRECTIONS
-    return "pcie", float(gpu.pcie_bandwidth or SLOWEST_PCIE)
+    return "pcie" if gpu.peer_to_peer else "host", float(gpu.pcie_bandwidth or SLOWEST_PCIE)

@@ -90,6 +90,8 @@ def load(name: str) -> Gpu:
         integrated=data["integrated"],
         source=tuple(data["source"]),
         coherent=data.get("coherent", False),
+        bridge_bandwidth=data.get("bridge_bandwidth"),
+        peer_to_peer=data.get("peer_to_peer", True),
     )
 
 

@@ -19,7 +19,9 @@ class Gpu:
     ``flops`` maps a dtype (``fp32``, ``tf32``, ``fp16``, ``bf16``, ``fp8``, ``int8``, ``fp4``) to dense operations per
     second; a dtype that is missing has no native support, and an empty mapping means that the rates are not known.
     ``nvlink_bandwidth`` counts both directions of all links of one GPU (Infinity Fabric on AMD);
-    ``pcie_bandwidth`` counts one direction. None means that there is none or that it is not known.
+    ``pcie_bandwidth`` counts one direction. None means that there is none or that it is not known. ``bridge_bandwidth``
+    is what NVLink has where an optional bridge joins two boards: nothing counts on it that does not see it. Without
+    ``peer_to_peer`` GPUs reach each other over PCIe only through the host's memory, as GeForce drivers have it.
     ``integrated`` GPUs have no memory of their own, they use the system's; ``coherent`` ones have, but the system can
     put its pages there too.
     """
@@ -40,6 +42,8 @@ class Gpu:
     integrated: bool
     source: tuple[str, ...]
     coherent: bool = False
+    bridge_bandwidth: int | None = None
+    peer_to_peer: bool = True
 
 
 @dataclass(frozen=True, slots=True)
