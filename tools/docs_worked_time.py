@@ -89,7 +89,7 @@ def write(document: str) -> str:
     sheet = Sheet()
     sheet.say(
         f"The command is `{COMMAND}`. Rounded numbers are shown; results are those of the full ones. The coefficients "
-        f"are those of engine generation `{rates.generation}` and architecture `{rates.chip}`.",
+        f"are those of engine generation `{rates.generation}` and architecture `{'/'.join(rates.chip)}`.",
     )
     work = _work(sheet, models.find(MODEL).config)
     reached = _rates(sheet, rates)
@@ -159,8 +159,8 @@ def _rates(sheet: Sheet, rates: Rates) -> Reached:
 
     def reached(name: str, quantity: str, kernel: str, *, flops: bool) -> float:
         peak = rates.peak(kernel) if flops else float(gpu.bandwidth or 0)
-        share = rates.coefficients.value(quantity, kernel, rates.chip)
-        entry = rates.coefficients.name(quantity, kernel, rates.chip)
+        share = rates.coefficients.value(quantity, kernel, *rates.chip)
+        entry = rates.coefficients.name(quantity, kernel, *rates.chip)
         unit = "TFLOPs a second" if flops else "TB a second"
         sheet.step(name, f"{peak / TERA:.4g} x {share:.3g} ({entry})", peak * share / TERA, unit)
         return peak * share
@@ -170,7 +170,7 @@ def _rates(sheet: Sheet, rates: Rates) -> Reached:
         compute=reached("matrix products", "flops_share", "plain", flops=True),
         cache=reached("reading the KV cache", "kv_bandwidth_share", "heads", flops=False),
         attention=reached("attention of prompts", "attention_flops_share", "plain", flops=True),
-        sharpness=rates.coefficients.value("sharpness", "plain", rates.chip),
+        sharpness=rates.coefficients.value("sharpness", "plain", *rates.chip),
     )
 
 
@@ -212,8 +212,8 @@ def _roofline(sheet: Sheet, name: str, size: int, work: tuple[int, int], reached
 def _host(sheet: Sheet, batch: Batch, work: Work, rates: Rates) -> float:
     value = rates.coefficients.value
     step, request = value("step_seconds", rates.generation), value("request_seconds", rates.generation)
-    layer, norm = value("layer_seconds", rates.chip), value("norm_seconds")
-    call = value("call_seconds", "plain", rates.chip)
+    layer, norm = value("layer_seconds", *rates.chip), value("norm_seconds")
+    call = value("call_seconds", "plain", *rates.chip)
     rows = batch.decodes + batch.prefills
     prompts = value("prompts_seconds") if batch.prefill_tokens else 0.0
     steps = f"{step * MS:.2f} ms + {prompts * MS:.2f} ms for prompts" if prompts else f"{step * MS:.2f} ms"

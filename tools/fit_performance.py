@@ -86,7 +86,7 @@ def errors() -> dict[str, dict[str, Any]]:
 def measured_on(row: Row) -> str:
     """The chip and engine generation of a row."""
     engine = generation(row.site)
-    return f"{Rates(row.site.hardware, engine, NONE).chip}/{engine}"
+    return "/".join((*Rates(row.site.hardware, engine, NONE).chip, engine))
 
 
 def main() -> None:

@@ -128,8 +128,8 @@ def _scale_send(send: SendCosts, decode: float, prefill: float) -> SendCosts:
 def basis_of(site: Site, coefficients: Coefficients) -> tuple[str, ...]:
     """What a prediction's error hangs on: the engine generation, and ``unseen`` where its chip was not measured so."""
     engine = generation(site)
-    chip = Rates(site.hardware, engine, coefficients).chip
-    return (engine,) if f"{chip}/{engine}" in coefficients.measured else (engine, UNSEEN)
+    measured = "/".join((*Rates(site.hardware, engine, coefficients).chip, engine))
+    return (engine,) if measured in coefficients.measured else (engine, UNSEEN)
 
 
 def with_intervals(found: Performance, coefficients: Coefficients, basis: Sequence[str] = ()) -> Performance:

@@ -42,10 +42,10 @@ class Rates:
     coefficients: Coefficients
 
     @property
-    def chip(self) -> str:
-        """What kernels run alike on: the architecture, its consumer line where that has other tensor cores.
+    def chip(self) -> tuple[str, ...]:
+        """What kernels run alike on: the architecture, and ``half`` for its consumer line, as keys of coefficients.
 
-        ``blackwell-12`` has compute capability 12; ``-half`` stands for chips whose 16-bit rate is twice that of 32 bit
+        ``blackwell-12`` has compute capability 12; ``half`` stands for chips whose 16-bit rate is twice that of 32 bit
         (most GeForce cards): they reach nearly all of it.
         """
         gpu = self.hardware.gpu
@@ -53,11 +53,11 @@ class Rates:
         if name == "blackwell" and gpu.compute_capability and gpu.compute_capability >= CONSUMER_BLACKWELL:
             name = "blackwell-12"
         half = gpu.vendor == "nvidia" and gpu.flops.get("bf16", 0.0) and gpu.flops["bf16"] < 2.5 * gpu.flops["fp32"]
-        return f"{name}-half" if half else name
+        return (name, "half") if half else (name,)
 
     def bandwidth(self, quantity: str, kernel: str) -> float:
         """Bytes a second that kernels of a class reach."""
-        share = self.coefficients.value(quantity, kernel, self.chip)
+        share = self.coefficients.value(quantity, kernel, *self.chip)
         return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * share
 
     def flops(self, quantity: str, kernel: str) -> float:
@@ -65,10 +65,10 @@ class Rates:
 
         Linear layers whose weights are widened first reach a part of what 16-bit ones do.
         """
-        value = self.coefficients.value
+        value, chip = self.coefficients.value, self.chip
         if quantity == "flops_share" and kernel in WIDENING:
-            return self.peak(kernel) * value(quantity, "plain", self.chip) * value("widening_share", kernel, self.chip)
-        return self.peak(kernel) * value(quantity, kernel, self.chip)
+            return self.peak(kernel) * value(quantity, "plain", *chip) * value("widening_share", kernel, *chip)
+        return self.peak(kernel) * value(quantity, kernel, *chip)
 
     def peak(self, kernel: str) -> float:
         """The datasheet's rate for a kernel class."""
@@ -95,10 +95,10 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     """The costs of this work at these rates."""
     value = rates.coefficients.value
     graph_tokens, graph_prompt_tokens = _graphs(site)
-    fixed = work.layers * value("layer_seconds", rates.chip) + work.norms * value("norm_seconds")
-    fixed += sum(part.calls * value("call_seconds", part.kernel, rates.chip) for part in work.dense)
+    fixed = work.layers * value("layer_seconds", *rates.chip) + work.norms * value("norm_seconds")
+    fixed += sum(part.calls * value("call_seconds", part.kernel, *rates.chip) for part in work.dense)
     for part in work.experts:
-        fixed += part.layers * value("expert_layer_seconds", part.kernel, rates.chip)
+        fixed += part.layers * value("expert_layer_seconds", part.kernel, *rates.chip)
     fixed += work.state_layers * value("state_layer_seconds")
     return StepCosts(
         dense=_dense(work.dense, rates),
@@ -144,7 +144,7 @@ def _dense(matrices: Iterable[Matrices], rates: Rates) -> tuple[DenseCosts, ...]
         DenseCosts(
             read=part.bytes / rates.bandwidth("bandwidth_share", part.kernel),
             compute=part.flops / rates.flops("flops_share", part.kernel),
-            sharpness=rates.coefficients.value("sharpness", part.kernel, rates.chip),
+            sharpness=rates.coefficients.value("sharpness", part.kernel, *rates.chip),
         )
         for part in matrices
     )
@@ -164,7 +164,7 @@ def _experts(work: StepWork, rates: Rates) -> tuple[ExpertCosts, ...]:
 
 
 def _moved(part: ExpertWork, rates: Rates) -> float:
-    times = rates.coefficients.value("expert_moved", part.kernel, rates.chip)
+    times = rates.coefficients.value("expert_moved", part.kernel, *rates.chip)
     return times * part.moved / (rates.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH)
 
 
@@ -211,7 +211,7 @@ def _sends(work: StepWork, rates: Rates) -> tuple[SendCosts, ...]:
 def _send(rates: Rates, reach: int, ranks: int, count: int, moved: float) -> SendCosts:
     """``count`` times so many bytes a token, over the slowest link within ``reach`` GPUs."""
     link, bandwidth = _link(rates.hardware, reach)
-    keys = (link, str(ranks), rates.chip)
+    keys = (link, str(ranks), *rates.chip)
     value = rates.coefficients.value
     return SendCosts(
         once=count * value("collective_seconds", *keys),
