@@ -23,9 +23,9 @@ room             as many requests decoded, by Little's law, as fill 80 % of the 
 arrivals         requests are said to come much faster than they were served, but none waited for another: another rate
 idle-start       of equal prompts that came all at once and fill many steps, half have their first token so late that
                  none can have come in the first fifth of the run: the client or the front end held them back
-short-answers    mean TPOT over answers of unequal length that came all at once, or so fast that the first token took as
-                 long as ten others: an answer of a few tokens waits in each of them for the prompts of all others,
-                 so that the shortest decide, and how many there are is not told
+short-answers    mean TPOT over answers of unequal length that came all at once, or twice as fast as they were served
+                 while the first token took as long as ten others: an answer of a few tokens waits in each of them for
+                 the prompts of all others, so that the shortest decide, and how many there are is not told
 latencies        requests in flight by Little's law (rate x time in the system) are far from those that the load holds:
                  the clock of TTFT and TPOT is another than that of the throughput, which stays
 

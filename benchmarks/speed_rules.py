@@ -124,7 +124,8 @@ def _idle_start(row: Row, bounds: Bounds, prompt: float, output: float) -> Objec
 def _short_answers(row: Row, _bounds: Bounds, _prompt: float, _output: float) -> Objection | None:
     given, measured = row.arrivals, row.measured
     at_once = given.rate is None and (given.concurrency or given.requests or 0) >= (given.requests or 0) > 0
-    piled = given.rate is not None and measured.get("ttft_s", 0.0) > QUEUE * measured.get("tpot_s", 0.0)
+    piled = (given.rate or 0.0) > MORE * measured.get("req_s", given.rate or 0.0)
+    piled = piled and measured.get("ttft_s", 0.0) > QUEUE * measured.get("tpot_s", 0.0)
     if not (at_once or piled) or given.output is None or given.output[0] == given.output[1] or "tpot_s" not in measured:
         return None
     return Objection(row, "short-answers", f"answers of {given.output[0]} to {given.output[1]} tokens", ("tpot_s",))

@@ -3,7 +3,9 @@
 vLLM 0.8.5 (its README and requirements.txt), ``benchmark_serving.py`` with burstiness 1. The server's command is an
 example (``--dtype float16 --tensor-parallel-size N``); ``--max-model-len`` was set "as needed" and is not said: models
 whose own length does not fit beside their weights must have got a shorter one. It does not change the speed.
-``run_benchmark.sh`` sends the same 200 requests to one server at 32, 16, 8, 4 and 1 a second, in this order.
+``run_benchmark.sh`` sends the same 200 requests to one server at 32, 16, 8, 4 and 1 a second, in this order. That the
+servers of RTX 4090 ran without CUDA graphs is deduced: a step takes them 0.4 ms a layer at least, 11 ms for 1.5B on one
+card as for 7B on four, where the H100 takes 0.15 ms.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def _run(row: Found) -> Run:
     rate = float(row["request_rate"])
     name = row["model"].partition("/")[2].casefold()
     repeat = row["notes"].rpartition("run ")[2]
-    settings = {"tensor-parallel-size": int(row["tp"]), "dtype": "float16", "max-model-len": LENGTH}
+    eager = {"enforce-eager": True} if gpu == "rtx-4090" else {}
+    settings = {"tensor-parallel-size": int(row["tp"]), "dtype": "float16", "max-model-len": LENGTH, **eager}
     return Run(
         id=f"{gpu}x{row['num_gpus']}-{name}-{rate:g}qps-{repeat}",
         model=row["model"],
