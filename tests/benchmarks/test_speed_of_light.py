@@ -18,6 +18,7 @@ ROWS = {row.id: row for row in load_rows(usable=True)}
 ONLINE = next(row for row in ROWS.values() if row.source == "inferencex" and row.gpu == "h100-sxm")
 WIDE = next(row for row in ROWS.values() if row.source == "inferencex" and row.settings.get("max-num-seqs") == 512)
 OFFLINE = next(row for row in ROWS.values() if row.source == "argonne" and row.gpu == "h100-sxm")
+SENT = next(row for row in ROWS.values() if row.source == "iog" and row.gpu == "h100-pcie" and row.gpus == 1)
 LOOP = Arrivals((1000, 1000), (1000, 1000), concurrency=64, requests=640)
 
 
@@ -84,3 +85,41 @@ def test_unequal_answers_of_a_burst_have_no_mean_tpot_to_go_by() -> None:
     assert [objection.rule for objection in audit([row])] == ["short-answers"]
     assert set(keep([row])[0].measured) == {"req_s", "ttft_s"}
     assert audit([replace(row, arrivals=replace(burst, output=(400, 400)))]) == []
+
+
+def test_answers_that_come_twice_as_fast_as_they_are_served_are_a_burst_too() -> None:
+    measured = {"req_s": 5.0, "ttft_s": 10.0, "tpot_s": 0.1}
+    row = replace(WIDE, arrivals=Arrivals((100, 800), (200, 600), rate=20.0, requests=640), measured=measured)
+    assert "short-answers" in [objection.rule for objection in audit([row])]
+    prompt = replace(row, measured={**measured, "ttft_s": 0.5})
+    assert "short-answers" not in [objection.rule for objection in audit([prompt])]
+
+
+def test_a_server_that_waits_while_idle_has_no_first_tokens_to_go_by() -> None:
+    runs = [(1.0, 2.0), (4.0, 0.2), (8.0, 0.3)]
+    rows = [
+        replace(SENT, id=str(rate), arrivals=replace(SENT.arrivals, rate=rate), measured={"ttft_s": ttft})
+        for rate, ttft in runs
+    ]
+    assert [objection.rule for objection in audit(rows)] == ["idle-wait"] * 3
+    assert audit(rows[1:]) == []
+
+
+def test_the_cache_is_full_at_the_peak_before_it_is_full_on_average() -> None:
+    """200 requests that come in 12 s and are answered in 20 s each all run at once, for a part of the run."""
+    small = next(row for row in ROWS.values() if row.source == "iog" and row.gpu == "rtx-4090" and row.room < 1)
+    tokens = bounds_of(small.key).tokens
+    assert tokens is not None
+    length = tokens // 150
+    load = Arrivals((length - 100, length - 100), (200, 200), rate=16.0, requests=200)
+    measured = {"req_s": 5.0, "tpot_s": 20.0 / 199, "ttft_s": 0.1}
+    row = replace(small, arrivals=load, measured=measured)
+    assert [objection.rule for objection in audit([row])] == ["room"]
+    assert audit([replace(row, arrivals=replace(load, rate=4.0), measured={**measured, "req_s": 3.9})]) == []
+
+
+def test_what_was_sent_again_is_cached_where_all_of_it_had_room() -> None:
+    resent = [row for row in ROWS.values() if row.arrivals.resent]
+    assert {row.load.prefix_hit for row in resent} == {0.0, 1.0}
+    assert all((row.load.prefix_hit == 1) == (row.room > 1) for row in resent)
+    assert all(row.load.prefix_hit == 0 for row in ROWS.values() if not row.arrivals.resent)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from llmtune.calc.closed_form import forecast, waiting_steps
+from llmtune.calc.closed_form import Forecast, forecast, waiting_steps
 from llmtune.calc.errors import Refused
 from llmtune.calc.objective import EQUAL, Goal, default_objective, gain, log_chance, log_normal, misses
 from llmtune.calc.simulation import Server, simulate
@@ -123,6 +123,15 @@ def test_a_target_is_met_with_a_chance() -> None:
     assert 0.5 < near < far
     assert misses(goal(tpot=0.0095, ttft=1.0), speed) == ("TPOT",)
     assert log_normal(-40.0) < log_normal(-31.0) < log_normal(-30.0) < log_normal(0.0)
+
+
+def test_far_beyond_both_targets_every_factor_counts_alike() -> None:
+    """Half the TPOT for ten times the TTFT is no bargain where neither target is met."""
+    slow = Forecast(5.9, 0.126, 30.0, 130.0, 8.0)
+    queued = replace(slow, ttft=56.0, tpot=0.063)
+    both = goal(ttft=2.0, tpot=0.03)
+    assert gain(both, (queued, 1), (slow, 1)) < -0.9
+    assert log_chance(both, replace(queued, ttft=2 * 5.9)) - log_chance(both, slow) == pytest.approx(0, abs=1e-6)
 
 
 def test_what_is_compared_is_worth_times_chance() -> None:

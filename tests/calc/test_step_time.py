@@ -50,6 +50,19 @@ def test_all_reduces_move_a_token_through_the_link_twice() -> None:
     assert send.once == pytest.approx(2 * 80 * value("collective_seconds", "nvlink", "8", "hopper"))
 
 
+def test_geforce_cards_send_through_the_host_and_boards_without_a_bridge_over_pcie() -> None:
+    """Over PCIe 4 two ranks send half as many bytes a second where they cannot reach each other."""
+    value = load_coefficients().value
+    sends = {}
+    for gpu in ("rtx-4090", "l40s", "h100-pcie"):
+        (sends[gpu],) = describe_costs(site_of("Qwen/Qwen3-8B", gpu=gpu, count=2), load_coefficients()).sends
+    moved = 2 * 36 * (2 * 1 / 2) * 4096 * 2
+    assert sends["rtx-4090"].ring_token == pytest.approx(moved / (32e9 * value("ring_share", "host", "2")))
+    assert sends["l40s"].ring_token == pytest.approx(moved / (32e9 * value("ring_share", "pcie", "2")))
+    assert sends["h100-pcie"].ring_token == pytest.approx(sends["l40s"].ring_token / 2)
+    assert sends["rtx-4090"].ring_token > 2 * sends["l40s"].ring_token
+
+
 def test_launches_show_only_beyond_the_captured_graphs_and_where_the_gpu_is_quicker() -> None:
     costs = replace(NOTHING, host_step=0.010, host_launch=0.030, graph_tokens=512, graph_prompt_tokens=512)
     assert step_seconds(costs, Batch(512)) == pytest.approx(0.010)

@@ -291,6 +291,15 @@ def test_auto_without_nvlink(nvml: Any, fail: dict[str, int]) -> None:
     assert notes == ("NVML shows no NVLink between GPU 0 and GPU 1: planned without NVLink",)
 
 
+@pytest.mark.parametrize(("peers", "bandwidth"), [((1, 0), 112_500_000_000), ((), None)])
+def test_auto_counts_on_a_bridge_only_where_nvml_sees_one(nvml: Any, peers: tuple[int, ...], bandwidth: object) -> None:
+    for index in range(2):
+        nvml.add("NVIDIA GeForce RTX 3090", 24576, capability=(8, 6), nvlink=peers[index : index + 1])
+    hardware, notes = from_options()
+    assert (hardware.gpu.nvlink_bandwidth, notes) == (bandwidth, ())
+    assert gpus.load("rtx-3090").nvlink_bandwidth is None
+
+
 def test_auto_with_a_narrow_slot(nvml: Any) -> None:
     nvml.add(H100, 81559, pcie=(1, 4, 8, 16))
     hardware, notes = from_options()

@@ -35,6 +35,7 @@ EQUAL = 0.01  # relative difference of what keeps up with arrivals, whatever it 
 FASTER = 0.05  # relative gain of a request's time that then decides
 MET = 1.03  # of a target: nearer than measurements tell apart
 SPREAD = {"ttft": 0.1, "tpot": 0.03}  # of log(predicted / measured), for chances: what balances loss and misses
+FAR, BEYOND = log(1.5), 100.0  # over a target, and what each factor e beyond takes from the log of the chance
 TINY = 1e-12
 MOST = 50.0  # of a gain's logarithm: beyond counts the same
 HOPELESS = 30.0  # standard deviations from which the chance is taken by its leading term
@@ -70,6 +71,9 @@ def misses(goal: Goal, speed: Forecast) -> tuple[str, ...]:
 def log_chance(goal: Goal, speed: Forecast) -> float:
     """The logarithm of the chance that every target is met.
 
+    Beyond half again a target there is none, and every factor beyond counts alike for both targets: twice the TPOT is
+    as bad as twice the TTFT, however closely either can be predicted.
+
     Example:
         TPOT 30 ms and a target of 30 ms: one deviation below what still counts, a chance of 0.84, so -0.17.
 
@@ -78,7 +82,8 @@ def log_chance(goal: Goal, speed: Forecast) -> float:
     for quantity, reached in (("ttft", speed.ttft), ("tpot", speed.tpot)):
         target = getattr(goal.targets, quantity)
         if target is not None and reached > 0:
-            found += log_normal(log(MET * target / reached) / SPREAD[quantity])
+            over = log(reached / (MET * target))
+            found += log_normal(-min(over, FAR) / SPREAD[quantity]) - BEYOND * max(0.0, over - FAR)
     return found
 
 
