@@ -28,7 +28,10 @@ FORMATS = (
 GPUS = ("a100-sxm-80gb", "l40s", "h100-sxm")
 DECODES, CONTEXT, CHUNK = (1, 32, 256), 1000, 4096
 LARGE = "meta-llama/Llama-3.3-70B-Instruct"
-LINKED = (("h100-sxm", 2), ("h100-sxm", 8), ("a100-sxm-80gb", 8), ("l40s", 2), ("l40s", 8))
+LINKED = (
+    *(("h100-sxm", 2), ("h100-sxm", 8), ("a100-sxm-80gb", 8)),
+    *(("h100-pcie", 2), ("l40s", 2), ("l40s", 8), ("rtx-4090", 2), ("rtx-4090", 8)),
+)
 SPARSE = "openai/gpt-oss-120b"
 TOKENS = (1, 4, 16, 64, 256, 1024)
 WORDS = {
@@ -111,7 +114,8 @@ def links() -> str:
     for gpu, ranks in LINKED:
         site, _ = site_of(f"vllm serve {LARGE} --tensor-parallel-size {ranks} --max-model-len 8192", gpu, ranks)
         costs = _costs(site)
-        link = "NVLink" if site.hardware.gpu.nvlink_bandwidth else "PCIe"
+        plain = "PCIe" if site.hardware.gpu.peer_to_peer else "PCIe, through the host"
+        link = "NVLink" if site.hardware.gpu.nvlink_bandwidth else plain
         batches = (Batch(1, CONTEXT), Batch(DECODES[-1], CONTEXT), Batch(prefill_tokens=CHUNK, prefills=1))
         sent = (f"{step_time(costs, batch).communication * 1e3:.2f} ms" for batch in batches)
         rows.append((gpu, link, ranks, describe_work(site).collectives, *sent))

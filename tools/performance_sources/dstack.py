@@ -4,8 +4,9 @@ Offline rows: ``benchmark_throughput.py`` with ``--max-model-len 91680`` (MI300X
 checkpoint there with 15 scheduler steps). Online rows: ``benchmark_serving.py``, 1,000 ShareGPT prompts, Poisson.
 Releases: a nightly build between 0.6.3.post1 and 0.6.4 (H100), 0.6.4.dev4 (MI300X). A row's label names machine and
 checkpoint and is right where the table's GPU is not; two servers ("2FP8") are sums of the measurements of one. Of the
-1,000 answers of Meta's checkpoint 378 were empty (raw data of the comparison), and the client counts 0 s to the first
-token of each: its means are taken over the others. How many of AMD's were empty is not known.
+1,000 answers of Meta's checkpoint 378 were empty (raw data of the comparison): the client counts 0 s to the first token
+of each, and while they leave at once the others stay longer than lengths of one shape would. Online, first tokens are
+left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from performance_sources.common import KEPT, Found, Run, Source, measured, rounded, sharegpt
+from performance_sources.common import KEPT, Found, Run, Source, measured, sharegpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,6 @@ META = "meta-llama/Meta-Llama-3.1-405B-Instruct-FP8"
 AMD = "amd/Llama-3.1-405B-Instruct-FP8-KV"
 SAID = re.compile(r"(\d)x(H100|Mi300x?)\s+(\d)FP8-(meta|amd)")
 LENGTH = 91680
-ANSWERED = 0.622  # of the requests
 RENAMED = {"num-scheduler-step": "num-scheduler-steps"}
 
 
@@ -45,7 +45,7 @@ def _run(row: Found) -> Run:
     count = row["batch_or_concurrency"] or f"{float(row['request_rate']):g}qps"
     table = row["source_url"].rpartition("/")[2].removesuffix(".csv")
     name = f"{table}-{boards}x{gpu}-{maker}-{row['input_len']}-{count}".replace("_", "-")
-    values = _measured(row, maker) if online else measured(row)
+    values = {name: value for name, value in measured(row).items() if not (online and name.startswith("ttft"))}
     excluded = "" if values else "the table has no number"
     if servers == "2":
         excluded = "the sum over two servers, of which one was measured"
@@ -63,14 +63,6 @@ def _run(row: Found) -> Run:
         excluded=excluded,
         url="/".join(row["source_url"].split("/")[7:]),
     )
-
-
-def _measured(row: Found, maker: str) -> dict[str, float]:
-    """What was measured, the first tokens of requests that have one."""
-    values = measured(row)
-    if maker != "meta":
-        return {name: value for name, value in values.items() if name not in {"ttft_s", "ttft_p99_s"}}
-    return {**values, "ttft_s": rounded(values["ttft_s"] / ANSWERED)} if "ttft_s" in values else values
 
 
 def settings_of(row: Found) -> dict[str, Any]:
