@@ -223,9 +223,9 @@ def _links(gpu: Gpu, used: Sequence[Device]) -> tuple[Gpu, tuple[str, ...]]:
         for other in used[position + 1 :]
         if one.nvlink is None or other.index not in one.nvlink
     ]
-    if gpu.bridge_bandwidth and len(used) > 1 and not apart:
-        gpu = replace(gpu, nvlink_bandwidth=gpu.bridge_bandwidth)
-    if apart and gpu.nvlink_bandwidth:
+    if gpu.bridge_bandwidth and len(used) > 1:
+        gpu = replace(gpu, nvlink_bandwidth=None if apart else gpu.bridge_bandwidth, bridge_bandwidth=None)
+    elif apart and gpu.nvlink_bandwidth:
         gpu = replace(gpu, nvlink_bandwidth=None)
         notes.append(f"NVML shows no NVLink between GPU {apart[0][0]} and GPU {apart[0][1]}: planned without NVLink")
     rates = {
