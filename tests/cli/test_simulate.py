@@ -287,6 +287,14 @@ def test_what_is_left_out_is_an_assumption(server: str, said: str, run: Callable
     assert any(said in one for one in ended.document["assumptions"])
 
 
+@pytest.mark.parametrize(("gpu", "count"), [("h100-pcie", 1), ("h100-pcie", 0), ("rtx-4090", 0), ("h100-nvl", 0)])
+def test_a_bridge_between_boards_is_not_assumed(gpu: str, count: int, run: Callable[[str], Ended]) -> None:
+    split = "--tensor-parallel-size 2" if count or gpu != "h100-pcie" else ""
+    ended = run(f"simulate --gpu {gpu} {CLOSED} --format json {SERVE} {split}")
+    assert ended.code == 0, ended.err
+    assert sum("an NVLink bridge" in said for said in ended.document["assumptions"]) == count
+
+
 @pytest.mark.parametrize("width", [40, 50, 80])
 def test_no_line_is_wider_than_the_paper(
     width: int, run: Callable[[str], Ended], monkeypatch: pytest.MonkeyPatch
