@@ -9,8 +9,9 @@ grids    InferenceX, its plausible runs (``speed_of_light``): rows of one model,
          than 5 % above it. The choice is that of ``recommend``: throughput x chance of meeting the limit, with the
          predictions' ``spread`` (0: as if exact).
 batches  the tables of 2408.01050: the choice of GPU count and batch with the most tokens/s of one GPU.
-pairs    before and after a change of flags, engine or layout: whether the predicted direction is the measured one where
-         that is more than 5 %; and what is lost where the engine's own values were kept or left by prediction.
+pairs    before and after a change of flags, engine or layout, both measured plausibly: whether the predicted direction
+         is the measured one where that is more than 5 %; and what is lost where the engine's own values were kept or
+         left by prediction.
 
 ``FILE`` holds coefficients by name (values, or entries as in the catalogue); without it the catalogue's are used, which
 were fitted to these rows too. ``--folds`` adds what is chosen by coefficients that never saw the GPU, model, source or
@@ -265,7 +266,7 @@ def tables(
     predict: Callable[[Sequence[Row], bool], Mapping[str, Predicted]], spreads: Sequence[float], worst: int
 ) -> str:
     """All three, for predictions of rows; the second argument asks for a replay."""
-    pairs = load_pairs()
+    pairs = believed(load_pairs())
     sides = list({row.id: row for pair in pairs for row in (pair.before, pair.after)}.values())
     grids, batches = keep(load_rows("inferencex", usable=True)), load_rows("infpop", usable=True)
     found = predict(grids, False)
@@ -277,6 +278,14 @@ def tables(
         pair_table(pairs, predict(sides, True), worst),
     ]
     return "\n\n".join(parts)
+
+
+def believed(pairs: Sequence[Pair]) -> list[Pair]:
+    """Pairs of which both measurements are plausible, as of any other row."""
+    rows = {row.id: row for row in load_rows(usable=True)}
+    rows |= {row.id: row for pair in pairs for row in (pair.before, pair.after)}
+    kept = {row.id: row.measured for row in keep(list(rows.values()))}
+    return [pair for pair in pairs if all(pair.metric in kept.get(row.id, {}) for row in (pair.before, pair.after))]
 
 
 def held_out(kinds: Sequence[str], workers: int) -> dict[str, dict[str, Predicted]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -50,3 +51,9 @@ def test_pairs_are_told_by_direction() -> None:
         exact[pair.before.id] = regret.Predicted(0.01, pair.before_value)
         exact[pair.after.id] = regret.Predicted(0.01, pair.after_value)
     assert "direction right in 100%" in regret.pair_table(pairs, exact, worst=2)
+
+
+def test_pairs_of_impossible_measurements_are_not_judged() -> None:
+    pair = next(pair for pair in load_pairs() if pair.metric == "total_tok_s" and pair.before.arrivals.means)
+    doubted = replace(pair.before, id="doubted", measured={"total_tok_s": 1e9})
+    assert regret.believed([pair, replace(pair, before=doubted)]) == [pair]
