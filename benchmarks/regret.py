@@ -33,11 +33,12 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from benchmarks.performance_rows import Row, is_sound, load_pairs, load_rows, memory_of
+from benchmarks.regret_pairs import believed, pair_table
 from benchmarks.speed_of_light import keep
 
 from llmtune.calc.closed_form import forecast
 from llmtune.calc.errors import Refused
-from llmtune.calc.objective import MET, NOISE, SPREAD, log_normal
+from llmtune.calc.objective import MET, SPREAD, log_normal
 from llmtune.calc.predict import describe_server
 from llmtune.calc.simulation import simulate
 from llmtune.catalog.coefficients import load_coefficients
@@ -46,20 +47,13 @@ from llmtune.spec.coefficients import Coefficient, Coefficients
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from benchmarks.performance_rows import Pair
-
     from llmtune.calc.simulation import Server
 
 WRITTEN = Path(__file__).parent / "data" / "regret.txt"
 LIMITS = (0.010, 0.015, 0.020, 0.030, 0.050)  # seconds a token
 MISSED = 1.05  # of the limit
-MOVED = 0.05  # relative change that a pair must show to have a direction
-WORSE = 0.02  # below the engine's own configuration
 FEWEST = 4  # options of a grid
 EXACT = 1e-3  # instead of no spread at all
-LIKE_DEFAULT = frozenset(
-    {"tensor-parallel-size", "pipeline-parallel-size", "max-model-len", "gpu-memory-utilization", "trust-remote-code"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,36 +216,6 @@ def batch_table(rows: Sequence[Row], predicted: Mapping[str, Predicted], worst: 
     return "\n".join([*lines, *(text for _, text in sorted(found, reverse=True)[:worst])])
 
 
-def pair_table(pairs: Sequence[Pair], predicted: Mapping[str, Predicted], worst: int) -> str:
-    """Direction of changes, and choices beside the engine's own configuration."""
-    known = [pair for pair in pairs if pair.before.id in predicted and pair.after.id in predicted]
-    moved = [pair for pair in known if abs(pair.change) > MOVED]
-    wrong = [pair for pair in moved if _gain(pair, predicted) * _measured(pair) <= 0]
-    own = [pair for pair in known if set(pair.before.settings) <= LIKE_DEFAULT and pair.before.gpus == pair.after.gpus]
-    left = [pair for pair in own if _gain(pair, predicted) > NOISE]
-    below = [pair for pair in left if _measured(pair) < -WORSE]
-    lines = [
-        f"{len(known)} pairs, {len(moved)} move by more than {MOVED:.0%}: direction right in "
-        f"{1 - len(wrong) / max(1, len(moved)):.0%}",
-        f"{len(own)} of them start from the engine's own values: left {len(left)} times, "
-        f"{len(below)} times for something more than {WORSE:.0%} slower",
-    ]
-    told = [*below, *sorted(wrong, key=lambda pair: -abs(pair.change))[:worst]]
-    lines += [f"    {p.id}: predicted {_gain(p, predicted):+.0%}, measured {_measured(p):+.0%}" for p in told]
-    return "\n".join(lines)
-
-
-def _measured(pair: Pair) -> float:
-    """The logarithm of what was gained."""
-    ratio = log(pair.after_value / pair.before_value)
-    return -ratio if pair.metric.startswith("tpot") else ratio
-
-
-def _gain(pair: Pair, predicted: Mapping[str, Predicted]) -> float:
-    before, after = predicted[pair.before.id], predicted[pair.after.id]
-    return log(before.tpot / after.tpot) if pair.metric.startswith("tpot") else log(after.rate / before.rate)
-
-
 def read_coefficients(path: Path | None) -> Coefficients:
     """Coefficients of a file, or the catalogue's."""
     if path is None:
@@ -278,14 +242,6 @@ def tables(
         pair_table(pairs, predict(sides, True), worst),
     ]
     return "\n\n".join(parts)
-
-
-def believed(pairs: Sequence[Pair]) -> list[Pair]:
-    """Pairs of which both measurements are plausible, as of any other row."""
-    rows = {row.id: row for row in load_rows(usable=True)}
-    rows |= {row.id: row for pair in pairs for row in (pair.before, pair.after)}
-    kept = {row.id: row.measured for row in keep(list(rows.values()))}
-    return [pair for pair in pairs if all(pair.metric in kept.get(row.id, {}) for row in (pair.before, pair.after))]
 
 
 def held_out(kinds: Sequence[str], workers: int) -> dict[str, dict[str, Predicted]]:

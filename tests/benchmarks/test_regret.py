@@ -10,6 +10,7 @@ from statistics import fmean
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.performance_rows import load_pairs, load_rows
+from benchmarks.regret_pairs import believed, pair_table
 
 from benchmarks import regret
 from llmtune.catalog.coefficients import load_coefficients
@@ -50,10 +51,10 @@ def test_pairs_are_told_by_direction() -> None:
     for pair in pairs:
         exact[pair.before.id] = regret.Predicted(0.01, pair.before_value)
         exact[pair.after.id] = regret.Predicted(0.01, pair.after_value)
-    assert "direction right in 100%" in regret.pair_table(pairs, exact, worst=2)
+    assert "direction right in 100%" in pair_table(pairs, exact, worst=2)
 
 
 def test_pairs_of_impossible_measurements_are_not_judged() -> None:
     pair = next(pair for pair in load_pairs() if pair.metric == "total_tok_s" and pair.before.arrivals.means)
     doubted = replace(pair.before, id="doubted", measured={"total_tok_s": 1e9})
-    assert regret.believed([pair, replace(pair, before=doubted)]) == [pair]
+    assert believed([pair, replace(pair, before=doubted)]) == [pair]
