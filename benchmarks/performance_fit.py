@@ -8,6 +8,9 @@ move only as far as the rows demand:
     minimise  sum over measurements of weight x softened (log predicted - log measured) ** 2
               + sum over coefficients of (log value - log prior) ** 2 / deviation ** 2
 
+What tables of kernels miss of an engine they miss on every chip: moves of one quantity on different chips of a maker are
+correlated (``ALIKE``), so that a chip nobody measured shares in what is known of the others.
+
 Needs numpy and scipy, which llmtune itself does not.
 """
 
@@ -48,6 +51,9 @@ SOURCES = ("inferencex", "gpustack", "iog", "argonne", "llmservingsim")
 NOISE = {"tpot": 0.08, "ttft": 0.20, "rate": 0.08}  # deviation of the logarithm: repeated runs, and what means hide
 MOST_IDLE = 0.02  # share of the run that a server may wait for requests and still count as busy
 HAIR = 1e-6  # keeps a start within its bounds
+ALIKE = 0.8  # correlation of the moves of one quantity on different chips of one maker
+MAKERS = ({"volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-12"}, {"cdna2", "cdna3"})
+APART = {"mxfp4", "kv_rereads"}  # kernels of another library, or caches of another size, on each chip
 SOFT = 1.5  # deviations from which a residual counts less and less
 FIELDS = ("decodes", "context", "prefill_tokens", "prefills", "pairs", "read")
 
@@ -248,6 +254,11 @@ class _Problem:
         self.deviations = np.array([priors[name]["deviation"] for name in self.names])
         limits = [1 / priors[n]["value"] if priors[n]["unit"] == "share" else np.inf for n in self.names]
         self.highest = np.log(np.array(limits)) + HAIR  # nothing is faster than the datasheet
+        self.rest = [n for n in priors if n not in asked and _family(n) is not None and not priors[n].get("fixed")]
+        correlation = _correlation(self.names, self.names)
+        self.ties = np.linalg.inv(np.linalg.cholesky(correlation)) / self.deviations
+        follow = np.linalg.solve(correlation, _correlation(self.names, self.rest)).T / self.deviations
+        self.follow = follow * np.array([[priors[name]["deviation"]] for name in self.rest])
         self.users = {n: [i for i, group in enumerate(self.groups) if n in group.names] for n in self.names}
         shares = weigh(data, mask)
         self.parts: list[list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]] = []
@@ -270,8 +281,10 @@ class _Problem:
     def values(self, x: np.ndarray) -> dict[str, float]:
         """The coefficients at a point: all of the priors, those that are fitted moved."""
         found = {name: float(entry["value"]) for name, entry in self.priors.items()}
-        for name, move in zip(self.names, x, strict=True):
+        for name, move in (*zip(self.names, x, strict=True), *zip(self.rest, self.follow @ x, strict=True)):
             found[name] *= exp(move)
+            if self.priors[name]["unit"] == "share":
+                found[name] = min(found[name], 1.0)
         return found
 
     def of_group(self, index: int, coefficients: Coefficients) -> np.ndarray:
@@ -284,7 +297,7 @@ class _Problem:
         """All of them, those of the priors last."""
         coefficients = coefficients_of(self.values(x))
         parts = [self.of_group(index, coefficients) for index in range(len(self.groups))]
-        return np.concatenate([*parts, x / self.deviations])
+        return np.concatenate([*parts, self.ties @ x])
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """Derivatives, by differences."""
@@ -299,8 +312,26 @@ class _Problem:
             for index in self.users[name]:
                 change = self.of_group(index, coefficients) - here[index]
                 matrix[self.slices[index], column] = change / step
-        matrix[self.size :] = np.diag(1 / self.deviations)
+        matrix[self.size :] = self.ties
         return matrix
+
+
+def _family(name: str) -> tuple[int, str] | None:
+    """What a coefficient shares with those of other chips: the chip's maker, and the name without the chip."""
+    parts = name.split("/")
+    for number, chips in enumerate(MAKERS):
+        kept = "/".join(part for part in parts if part not in chips)
+        if kept != name and APART.isdisjoint(parts):
+            return number, kept
+    return None
+
+
+def _correlation(some: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """Correlations between the moves of some coefficients and those of others."""
+    families = [_family(other) for other in others]
+    rows = [[ALIKE * (family is not None and family == _family(one)) for family in families] for one in some]
+    same = np.array([[one == other for other in others] for one in some], bool).reshape(len(some), len(others))
+    return np.where(same, 1.0, np.array(rows).reshape(same.shape))
 
 
 def _soften(residuals: np.ndarray) -> np.ndarray:

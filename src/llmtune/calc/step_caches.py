@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.attention_backend import Backend, choose_backend
 from llmtune.calc.kv_specs import STATE, LayerSpec, describe_site, heads_per_rank, layer_specs
+from llmtune.calc.paged_attention import rereads
 from llmtune.spec.memory import Failure
 from llmtune.spec.model import ChunkedLocal, FullAttention, Indexer, Latent, SlidingWindow
 from llmtune.spec.record import dataclass
@@ -19,6 +20,7 @@ SPARSE_TOKENS = 2048  # context tokens that a sparse-attention indexer selects (
 SPARSE_HEADS = 64  # query heads of a sparse kernel's tile, however few a rank has (0.13.0 to 0.33.0 flashmla_sparse.py)
 INDEX_RATE = 2  # index keys are 8-bit numbers: twice the rate of 16 bit
 PLAIN, TRITON = "plain", "triton"  # attention kernels: FlashAttention and its like, and what runs where they do not
+_Alike = tuple[int, str, str, bool, float, float]
 WIDE = 1.5  # bytes a number from which a cache is not an 8-bit one
 
 
@@ -26,7 +28,8 @@ WIDE = 1.5  # bytes a number from which a cache is not an 8-bit one
 class CacheWork:
     """KV cache of alike layers: bytes a token of context, FLOPs of a decoding and of a prompt token per token seen.
 
-    ``whole``: kernels compute the whole window, however few tokens there are (sparse attention).
+    ``whole``: kernels compute the whole window, however few tokens there are (sparse attention). ``rereads``: how often
+    more than ``crowd`` decoding requests may read the bytes again (``calc/paged_attention.py``).
     """
 
     bytes: float
@@ -36,6 +39,8 @@ class CacheWork:
     kind: str  # heads, heads-8bit, latent or latent-8bit
     kernel: str = PLAIN  # or triton
     whole: bool = False
+    rereads: float = 0.0
+    crowd: float = 0.0
 
 
 def _caches(site: Site) -> tuple[Cache, ...]:
@@ -52,7 +57,7 @@ def _specs(site: Site) -> dict[Cache, LayerSpec]:
 
 def cache_work(site: Site) -> tuple[CacheWork, ...]:
     """What decoding and prefill read of each kind of cache, all layers together."""
-    work: dict[tuple[int, str, str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    work: dict[_Alike, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     specs, kernels = _specs(site), _kernels(site)
     heads = max(1.0, site.model.heads / site.resolved.tensor_parallel)
     for number, group in enumerate(site.model.groups):
@@ -64,15 +69,12 @@ def cache_work(site: Site) -> tuple[CacheWork, ...]:
             size = spec.page_bytes / spec.block_size
             sparse = isinstance(cache, Latent) and cache.sparse
             window = SPARSE_TOKENS if sparse else spec.window
-            sums = work[window, _kind(cache, size, site), kernels.get(cache, PLAIN), sparse]
+            sums = work[(window, _kind(cache, size, site), kernels.get(cache, PLAIN), sparse, *rereads(cache, site))]
             decode, prefill = _attention_flops(cache, heads, site.resolved.tensor_parallel)
             sums[0] += count * size
             sums[1] += count * decode
             sums[2] += count * prefill
-    return tuple(
-        CacheWork(size, decode, prefill, window, kind, kernel, sparse)
-        for (window, kind, kernel, sparse), (size, decode, prefill) in work.items()
-    )
+    return tuple(CacheWork(size, decode, prefill, *alike) for alike, (size, decode, prefill) in work.items())
 
 
 def _kernels(site: Site) -> dict[Cache, str]:

@@ -29,6 +29,7 @@ SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
 SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
 LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
 ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
+WHOLE = "full"  # how graph modes begin that run a decoding step as one graph, but not one with prompts
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
@@ -109,7 +110,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         sends=_sends(work, rates),
         host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
         host_request=value("request_seconds", rates.generation),
-        host_prompts=value("prompts_seconds"),
+        host_prompts=value("prompts_seconds") if site.resolved.cudagraph_mode.startswith(WHOLE) else 0.0,
         host_launch=_launching(work, rates, "eager" if site.resolved.enforce_eager else rates.generation),
         graph_tokens=graph_tokens,
         graph_prompt_tokens=graph_prompt_tokens,
@@ -188,7 +189,8 @@ def _caches(work: StepWork, rates: Rates) -> tuple[CacheCosts, ...]:
             continue
         attend = part.decode_flops / rates.flops("decode_attention_share", part.kernel)
         pair = part.prefill_flops / rates.flops("attention_flops_share", part.kernel)
-        costs.append(CacheCosts(max(read, attend), pair, part.window))
+        again = part.rereads * read * rates.coefficients.value("kv_rereads", *rates.chip) if part.rereads else 0.0
+        costs.append(CacheCosts(max(read, attend), pair, part.window, again, part.crowd))
     if rates.generation == "v0" and costs:  # makes a list of all blocks in every step (0.8.5 worker/model_runner.py)
         costs.append(CacheCosts(rates.coefficients.value("listed_token_seconds"), 0.0))
     return tuple(costs)

@@ -64,12 +64,15 @@ class ExpertCosts:
 class CacheCosts:
     """KV cache of layers that are alike: ``read`` seconds a token of context, at most ``window`` of them (0: all).
 
-    ``pair`` seconds for one computed prompt token to attend to one other.
+    ``pair`` seconds for one computed prompt token to attend to one other. ``again`` more seconds a token of context
+    where more than ``crowd`` requests decode.
     """
 
     read: float
     pair: float
     window: int = 0
+    again: float = 0.0
+    crowd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class StepCosts:
 
     ``dense`` works on every token, ``head`` on sampled ones; ``token`` seconds a token (kernels that only move
     activations, attention to a fixed window), ``state`` a request (recurrent states); ``sends`` are collectives;
-    ``host_step`` a step, ``host_prompts`` one with prompts, ``host_request`` a request in the batch. A step of more
+    ``host_step`` a step, ``host_prompts`` more for one with prompts, ``host_request`` a request in the batch. A step of more
     than ``graph_tokens`` tokens, or ``graph_prompt_tokens`` where some are of prompts, runs outside CUDA graphs:
     launching its kernels takes the host ``host_launch``, while the GPU works, so it shows where that has little to do.
     A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many for
@@ -152,7 +155,8 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
         compute += experts.compute * routed
     kv_cache = costs.state * (batch.decodes + batch.prefills)
     for cache in costs.caches:
-        kv_cache += cache.read * (batch.decodes * _within(batch.context, cache.window) + batch.read)
+        decoded = batch.decodes * _within(batch.context, cache.window)
+        kv_cache += cache.read * (decoded + batch.read) + cache.again * decoded * (batch.decodes > cache.crowd)
         attention = cache.pair * _seen(batch, cache.window)
         total += attention
         compute += attention
