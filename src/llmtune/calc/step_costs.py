@@ -111,7 +111,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
         host_request=value("request_seconds", rates.generation),
         host_prompts=value("prompts_seconds") if site.resolved.cudagraph_mode.startswith(WHOLE) else 0.0,
-        host_launch=_launching(work, rates, "eager" if site.resolved.enforce_eager else rates.generation),
+        host_launch=_launching(work, rates),
         graph_tokens=graph_tokens,
         graph_prompt_tokens=graph_prompt_tokens,
         diversity=value("expert_diversity"),
@@ -121,13 +121,13 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     )
 
 
-def _launching(work: StepWork, rates: Rates, how: str) -> float:
+def _launching(work: StepWork, rates: Rates) -> float:
     """Seconds in which the host launches a step: matrices, norms, collectives, and what attention and experts take."""
     kernels = work.norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
     kernels += sum(part.calls for part in work.dense)
     layers = sum(part.layers for part in work.experts)
     value = rates.coefficients.value
-    return (kernels + value("expert_launches") * layers) * value("launch_seconds", how)
+    return (kernels + value("expert_launches") * layers) * value("launch_seconds", rates.generation)
 
 
 def _graphs(site: Site) -> tuple[int, int]:
