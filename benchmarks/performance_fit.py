@@ -8,8 +8,8 @@ move only as far as the rows demand:
     minimise  sum over measurements of weight x softened (log predicted - log measured) ** 2
               + sum over coefficients of (log value - log prior) ** 2 / deviation ** 2
 
-What tables of kernels miss of an engine they miss on every chip: moves of one quantity on different chips of a maker are
-correlated (``ALIKE``), so that a chip nobody measured shares in what is known of the others.
+What tables of kernels miss of an engine they miss on every chip: moves of one quantity on NVIDIA's chips are correlated
+(``ALIKE``), so that a chip nobody measured shares in what is known of the others.
 
 Needs numpy and scipy, which llmtune itself does not.
 """
@@ -51,8 +51,8 @@ SOURCES = ("inferencex", "gpustack", "iog", "argonne", "llmservingsim")
 NOISE = {"tpot": 0.08, "ttft": 0.20, "rate": 0.08}  # deviation of the logarithm: repeated runs, and what means hide
 MOST_IDLE = 0.02  # share of the run that a server may wait for requests and still count as busy
 HAIR = 1e-6  # keeps a start within its bounds
-ALIKE = 0.8  # correlation of the moves of one quantity on different chips of one maker
-MAKERS = ({"volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-12"}, {"cdna2", "cdna3"})
+ALIKE = 0.8  # correlation of the moves of one quantity on different chips
+CHIPS = {"volta", "ampere", "ada", "hopper", "blackwell", "blackwell-12"}  # AMD's priors come from no tables
 APART = {"mxfp4", "kv_rereads"}  # kernels of another library, or caches of another size, on each chip
 SOFT = 1.5  # deviations from which a residual counts less and less
 FIELDS = ("decodes", "context", "prefill_tokens", "prefills", "pairs", "read")
@@ -254,7 +254,7 @@ class _Problem:
         self.deviations = np.array([priors[name]["deviation"] for name in self.names])
         limits = [1 / priors[n]["value"] if priors[n]["unit"] == "share" else np.inf for n in self.names]
         self.highest = np.log(np.array(limits)) + HAIR  # nothing is faster than the datasheet
-        self.rest = [n for n in priors if n not in asked and _family(n) is not None and not priors[n].get("fixed")]
+        self.rest = [n for n in priors if n not in asked and _family(n) and not priors[n].get("fixed")]
         correlation = _correlation(self.names, self.names)
         self.ties = np.linalg.inv(np.linalg.cholesky(correlation)) / self.deviations
         follow = np.linalg.solve(correlation, _correlation(self.names, self.rest)).T / self.deviations
@@ -316,20 +316,17 @@ class _Problem:
         return matrix
 
 
-def _family(name: str) -> tuple[int, str] | None:
-    """What a coefficient shares with those of other chips: the chip's maker, and the name without the chip."""
+def _family(name: str) -> str:
+    """What a coefficient shares with those of other chips: its name without the chip. Empty where it shares nothing."""
     parts = name.split("/")
-    for number, chips in enumerate(MAKERS):
-        kept = "/".join(part for part in parts if part not in chips)
-        if kept != name and APART.isdisjoint(parts):
-            return number, kept
-    return None
+    kept = "/".join(part for part in parts if part not in CHIPS)
+    return kept if kept != name and APART.isdisjoint(parts) else ""
 
 
 def _correlation(some: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """Correlations between the moves of some coefficients and those of others."""
     families = [_family(other) for other in others]
-    rows = [[ALIKE * (family is not None and family == _family(one)) for family in families] for one in some]
+    rows = [[ALIKE * (family != "" and family == _family(one)) for family in families] for one in some]
     same = np.array([[one == other for other in others] for one in some], bool).reshape(len(some), len(others))
     return np.where(same, 1.0, np.array(rows).reshape(same.shape))
 

@@ -94,11 +94,12 @@ class StepCosts:
 
     ``dense`` works on every token, ``head`` on sampled ones; ``token`` seconds a token (kernels that only move
     activations, attention to a fixed window), ``state`` a request (recurrent states); ``sends`` are collectives;
-    ``host_step`` a step, ``host_prompts`` more for one with prompts, ``host_request`` a request in the batch. A step of more
-    than ``graph_tokens`` tokens, or ``graph_prompt_tokens`` where some are of prompts, runs outside CUDA graphs:
-    launching its kernels takes the host ``host_launch``, while the GPU works, so it shows where that has little to do.
-    A decoding request brings ``decode_tokens`` (1 and draft tokens). Tokens count as ``diversity`` times as many for
-    how many experts they touch. ``replicas`` share the experts: these see that many times the tokens.
+    ``host_step`` a step, ``host_prompts`` more for one with prompts (where the others are one CUDA graph each),
+    ``host_request`` a request in the batch. A step of more than ``graph_tokens`` tokens, or ``graph_prompt_tokens``
+    where some are of prompts, runs outside CUDA graphs: launching its kernels takes the host ``host_launch``, while the
+    GPU works, so it shows where that has little to do. A decoding request brings ``decode_tokens`` (1 and draft
+    tokens). Tokens count as ``diversity`` times as many for how many experts they touch. ``replicas`` share the
+    experts: these see that many times the tokens.
     """
 
     dense: tuple[DenseCosts, ...]
