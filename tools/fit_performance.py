@@ -60,13 +60,14 @@ def entries(data: engine.Data, values: Mapping[str, float]) -> dict[str, dict[st
     for name, prior in engine.load_priors().items():
         value, deviation = values[name], deviations.get(name, prior["deviation"])
         moved = abs(log(value / prior["value"])) > 0.01  # noqa: PLR2004 - a change of 1 % is worth saying
-        fitted = f"; fitted, was {prior['value']:.4g}" if moved else ""
+        how = "fitted" if name in deviations else "moved with other chips"
+        high = value * exp(SIDES * deviation)
         found[name] = {
             "value": float(f"{value:.5g}"),
             "unit": prior["unit"],
             "low": float(f"{value * exp(-SIDES * deviation):.4g}"),
-            "high": float(f"{value * exp(SIDES * deviation):.4g}"),
-            "evidence": prior["evidence"] + fitted,
+            "high": float(f"{min(high, 1.0) if prior['unit'] == 'share' else high:.4g}"),
+            "evidence": prior["evidence"] + (f"; {how}, was {prior['value']:.4g}" if moved else ""),
         }
     return found
 
