@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -101,3 +102,24 @@ def test_folds_keep_together_what_says_the_same() -> None:
         held = {(row.model, row.gpu, row.gpus) for row, out in zip(rows, fold.held, strict=True) if out}
         if fold.kind == "gpu":
             assert {gpu for _, gpu, _ in held} == {fold.name}
+
+
+def test_a_chip_nobody_measured_moves_with_the_others() -> None:
+    """Three runs on RTX 4090 and RTX PRO 6000: Hopper's coefficients follow where both went, AMD's stay."""
+    pytest.importorskip("scipy")
+    import numpy as np
+    from benchmarks import performance_fit as engine
+
+    rows, priors, values = load_rows("llmservingsim", usable=True), engine.load_priors(), engine.prior_values()
+    data = engine.prepare(rows, engine.replay(rows, values), values)
+    found = engine.fit(data, np.ones(len(rows), bool))
+
+    def moved(name: str) -> float:
+        return math.log(found[name] / priors[name]["value"]) / priors[name]["deviation"]
+
+    both = [moved(f"kv_bandwidth_share/heads/{chip}") for chip in ("ada", "blackwell-12")]
+    assert abs(sum(both)) > 0.01
+    followed = engine.ALIKE * sum(both) / (1 + engine.ALIKE)
+    assert moved("kv_bandwidth_share/heads/hopper") == pytest.approx(followed, rel=1e-3)
+    assert found["bandwidth_share/plain/cdna3"] == priors["bandwidth_share/plain/cdna3"]["value"]
+    assert max(found[name] for name, prior in priors.items() if prior["unit"] == "share") <= 1.0001

@@ -126,3 +126,13 @@ def test_v0_lists_the_blocks_of_every_request_in_every_step() -> None:
     listed = load_coefficients().value("listed_token_seconds")
     assert [len(describe_costs(site, load_coefficients()).caches) for site in (new, old)] == [1, 2]
     assert describe_costs(old, load_coefficients()).caches[-1].read == listed
+
+
+def test_prompts_cost_more_where_decoding_is_one_graph() -> None:
+    """0.8.5 runs every step in pieces, newer releases only those with prompts."""
+    per_prompts = load_coefficients().value("prompts_seconds")
+    costs = [
+        describe_costs(site_of("Qwen/Qwen3-8B", release=release, settings=settings), load_coefficients()).host_prompts
+        for release, settings in (("0.33.0", None), ("0.33.0", {"enforce-eager": True}), ("0.8.5", None))
+    ]
+    assert costs == [per_prompts, 0.0, 0.0]
