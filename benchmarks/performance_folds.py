@@ -120,7 +120,7 @@ def _keys(rows: Sequence[Row], kind: str) -> list[str]:
         case "model":
             return shapes(rows)
         case "source":
-            return [row.source for row in rows]
+            return [row.source.partition("-")[0] for row in rows]  # tables of one lab are one source
         case "architecture":
             return [str(row.site.hardware.gpu.architecture) for row in rows]
         case "layout":

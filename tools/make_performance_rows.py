@@ -1,6 +1,8 @@
 """Turn tables of public vLLM measurements into the rows that ``benchmarks/performance_rows.py`` reads.
 
-    python tools/make_performance_rows.py MEASUREMENTS.csv TUNING_PAIRS.csv
+    python tools/make_performance_rows.py MEASUREMENTS.csv TUNING_PAIRS.csv ALL_RESULTS.csv
+
+The last one is Plots/All_results.csv of argonne-lcf/LLM-Inference-Bench (``performance_sources/argonne.py``).
 
 Writes ``benchmarks/data/performance/SOURCE.jsonl``, one file a source: first its address, licence and what its loads
 are, then one line a deployment (model, GPU, GPUs, release, settings) with its runs (load, what was measured); and
@@ -47,20 +49,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measurements", type=Path)
     parser.add_argument("tuning_pairs", type=Path)
+    parser.add_argument("all_results", type=Path)
     chosen = parser.parse_args()
     rows = [row for row in read_table(chosen.measurements) if row["framework"] == "vLLM"]
     DATA.mkdir(exist_ok=True)
     runs: dict[str, list[Run]] = {}
-    for read in READERS:
-        source = without_repeats(read(rows))
+    unseen = argonne.read_unseen(read_table(chosen.all_results), rows)
+    for found in (*(read(rows) for read in READERS), unseen):
+        source = without_repeats(found)
         source = replace(source, runs=distinct(startable(run) for run in source.runs))
         runs[source.name] = source.runs
         write(source.name, lines(source))
         excluded = sum(bool(run.excluded) for run in source.runs)
         print(f"{source.name:18} {len(source.runs):5} runs, {excluded:4} excluded, {source.repeated:4} repeated")
-    found = pairs.read(read_table(chosen.tuning_pairs), runs)
-    write("tuning_pairs", found)
-    print(f"{len(found)} pairs, {sum('excluded' in pair for pair in found)} excluded")
+    told = pairs.read(read_table(chosen.tuning_pairs), runs)
+    write("tuning_pairs", told)
+    print(f"{len(told)} pairs, {sum('excluded' in pair for pair in told)} excluded")
 
 
 def read_table(path: Path) -> list[Found]:

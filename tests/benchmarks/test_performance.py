@@ -108,6 +108,7 @@ def test_a_chip_nobody_measured_moves_with_the_others() -> None:
     """Three runs on RTX 4090 and RTX PRO 6000: Hopper's coefficients follow where both went, AMD's stay."""
     pytest.importorskip("scipy")
     import numpy as np
+
     from benchmarks import performance_fit as engine
 
     rows, priors, values = load_rows("llmservingsim", usable=True), engine.load_priors(), engine.prior_values()
@@ -115,7 +116,7 @@ def test_a_chip_nobody_measured_moves_with_the_others() -> None:
     found = engine.fit(data, np.ones(len(rows), bool))
 
     def moved(name: str) -> float:
-        return math.log(found[name] / priors[name]["value"]) / priors[name]["deviation"]
+        return math.log(found[name] / float(priors[name]["value"])) / float(priors[name]["deviation"])
 
     both = [moved(f"kv_bandwidth_share/heads/{chip}") for chip in ("ada", "blackwell-12")]
     assert abs(sum(both)) > 0.01

@@ -3,6 +3,9 @@
 ``benchmark_throughput.py`` of that repository times ``LLM.generate`` on a batch: throughput is prompt and output tokens
 over that time. Everything but model, TP, dtype and lengths is vLLM's default. Releases: GH200 0.5.3.post1 and MI250 and
 MI300X 0.6.1 are stated in its READMEs and scripts; A100 and H100 took the release of the day (mid 2024).
+
+Some models of its table (Llama, Mixtral, GPT-J, Qwen2-72B) are a source of their own that nothing is fitted to:
+``argonne-unseen`` says how far predictions are off for models of which no figure was ever looked at, on NVIDIA GPUs.
 """
 
 from __future__ import annotations
@@ -26,12 +29,42 @@ GPUS = {  # our name, release, and whether it stands in for an older one
     "Intel Max 1550": ("", OLDEST, "mid 2024"),
 }
 
+NAMES = {  # in All_results.csv
+    "Nvidia A100 GPU": "NVIDIA A100-SXM4-40GB",
+    "Nvidia H100 GPU": "NVIDIA H100-SXM5-80GB",
+    "Nvidia GH200 GPU": "NVIDIA GH200",
+}
+
 
 def read(rows: Iterable[Found]) -> Source:
     """Every vLLM row of All_results.csv and of the table behind figure 22."""
     found = [row for row in rows if row["source_url"].startswith(PREFIX)]
     about = "A batch of equal random prompts at once; total_tok_s is prompt and output tokens over batch_s."
     return Source("argonne", found[0]["source_url"], "BSD-3-Clause", about, [_run(row) for row in found])
+
+
+def read_unseen(table: Iterable[Found], rows: Iterable[Found]) -> Source:
+    """The vLLM rows of the repository's own All_results.csv on NVIDIA's GPUs, for models that ``read`` has none of."""
+    url, models = "", set()
+    for row in rows:
+        if row["source_url"].startswith(PREFIX):
+            models.add(row["model"])
+            url = url or row["source_url"]
+    runs = [
+        _run(_as_found(row, url))
+        for row in table
+        if row["Framework"] == "vLLM" and row["Hardware"] in NAMES and row["Model"] not in models
+    ]
+    return Source("argonne-unseen", url, "BSD-3-Clause", "As argonne, for models that nothing is fitted to.", runs)
+
+
+def _as_found(row: Found, url: str) -> Found:
+    """A row of All_results.csv as the table of public measurements has it; lengths of prompt and answer are equal."""
+    length, count = row["Input Output Length"], row["Num of Hardware"]
+    same = {"source_url": url, "model": row["Model"], "gpu": NAMES[row["Hardware"]], "num_gpus": count, "tp": count}
+    load = {"batch_or_concurrency": row["Batch Size"], "input_len": length, "output_len": length}
+    figures = {"mean_ttft_ms": "", "total_tok_s": row["Throughput"], "notes": f"latency {row['Latency']}s"}
+    return {**same, **load, **figures, "dtype": "float16"}
 
 
 def _run(row: Found) -> Run:

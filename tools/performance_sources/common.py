@@ -118,7 +118,7 @@ def measured(row: Found, *names: str) -> dict[str, float]:
     return {
         name: rounded(float(row[column]) * factor)
         for name, (column, factor) in MEASURED.items()
-        if row[column] and (not names or name in names)
+        if (not names or name in names) and row[column]
     }
 
 
