@@ -5,13 +5,14 @@ keys and values find them in the L2 cache. The first, taken once a step has enou
 for each query head anew; how much of that reaches memory is measured (``kv_rereads``).
 Source: vLLM 0.6.0 attention/selector.py::which_attn_to_use, attention/ops/paged_attn.py::PagedAttention.forward_decode
 (``num_seqs * num_heads > 512``; CUDA graphs are captured for the 8,192 tokens up to which that holds); 0.6.2
-attention/backends/rocm_flash_attn.py, which has kernels of its own.
+attention/backends/rocm_flash_attn.py, which has kernels of its own; 0.9.0 platforms/cuda.py::get_attn_backend_cls.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmtune.calc.kv_specs import heads_per_rank
 from llmtune.calc.switches import words
 from llmtune.spec.model import FullAttention, SlidingWindow
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from llmtune.spec.model import Cache
 
 CROWD = 512  # requests times query heads of a rank above which every head reads for itself
+HOPPER = 9  # major compute capability
 FLASH_CAPABILITY = (8, 0)  # compute capability that FlashAttention 2 needs
 FLASH_DTYPES = ("bfloat16", "float16")
 
@@ -29,7 +31,8 @@ def rereads(cache: Cache, site: Site) -> tuple[float, float]:
     resolved = site.resolved
     if not isinstance(cache, FullAttention | SlidingWindow) or resolved.runner != "v0" or not _paged(cache, site):
         return 0.0, 0.0
-    return max(0.0, site.model.heads / cache.kv_heads - 1), CROWD * resolved.tensor_parallel / site.model.heads
+    heads = site.model.heads / resolved.tensor_parallel
+    return max(0.0, heads / heads_per_rank(cache.kv_heads, resolved.tensor_parallel) - 1), CROWD / heads
 
 
 def _paged(cache: FullAttention | SlidingWindow, site: Site) -> bool:
@@ -37,8 +40,11 @@ def _paged(cache: FullAttention | SlidingWindow, site: Site) -> bool:
     gpu, reasons = site.hardware.gpu, words(site.engine, "kv.paged_kernels")
     if gpu.vendor != "nvidia":
         return "rocm" in reasons
+    capability = gpu.compute_capability or FLASH_CAPABILITY
+    eight_bit = "fp8-hopper" if capability[0] == HOPPER else "fp8"
     return (
         ("window" in reasons and isinstance(cache, SlidingWindow))
+        or (eight_bit in reasons and site.resolved.kv_cache_dtype.startswith("fp8"))
         or site.resolved.dtype not in FLASH_DTYPES
-        or (gpu.compute_capability or FLASH_CAPABILITY) < FLASH_CAPABILITY
+        or capability < FLASH_CAPABILITY
     )

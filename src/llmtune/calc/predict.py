@@ -110,7 +110,9 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
         dense=tuple(replace(d, read=d.read * decode, compute=d.compute * prefill) for d in costs.dense),
         head=tuple(replace(d, read=d.read * decode, compute=d.compute * prefill) for d in costs.head),
         experts=tuple(replace(e, read=e.read * decode, compute=e.compute * prefill) for e in costs.experts),
-        caches=tuple(replace(c, read=c.read * decode, pair=c.pair * prefill) for c in costs.caches),
+        caches=tuple(
+            replace(c, read=c.read * decode, again=c.again * decode, pair=c.pair * prefill) for c in costs.caches
+        ),
         state=costs.state * decode,
         token=costs.token * prefill,
         sends=tuple(_scale_send(send, decode, prefill) for send in costs.sends),
