@@ -8,23 +8,20 @@ move only as far as the rows demand:
     minimise  sum over measurements of weight x softened (log predicted - log measured) ** 2
               + sum over coefficients of (log value - log prior) ** 2 / deviation ** 2
 
-What tables of kernels miss of an engine they miss on every chip: moves of one quantity on NVIDIA's chips are correlated
-(``ALIKE``), so that a chip nobody measured shares in what is known of the others.
+Moves of one quantity on several chips are correlated (``performance_priors.py``); the second sum weighs them together.
 
 Needs numpy and scipy, which llmtune itself does not.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from math import exp, nan
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from benchmarks.performance_priors import correlation, family, load_priors
 from benchmarks.performance_rows import memory_of
 from scipy.optimize import least_squares
 
@@ -44,16 +41,12 @@ if TYPE_CHECKING:
     from llmtune.calc.shares import Site
     from llmtune.calc.step_work import StepWork
 
-PRIORS = Path(__file__).parent / "data" / "performance_priors.json"
 # What coefficients are fitted to. Left out: runs with settings that the model does not know (dstack's multi-step V0,
 # prefix caching with repeated prompts), answers of five tokens (infpop), and pages with a handful of rows.
 SOURCES = ("inferencex", "gpustack", "iog", "argonne", "llmservingsim")
 NOISE = {"tpot": 0.08, "ttft": 0.20, "rate": 0.08}  # deviation of the logarithm: repeated runs, and what means hide
 MOST_IDLE = 0.02  # share of the run that a server may wait for requests and still count as busy
 HAIR = 1e-6  # keeps a start within its bounds
-ALIKE = 0.8  # correlation of the moves of one quantity on different chips
-CHIPS = {"volta", "ampere", "ada", "hopper", "blackwell", "blackwell-12"}  # AMD's priors come from no tables
-APART = {"mxfp4", "kv_rereads"}  # kernels of another library, or caches of another size, on each chip
 SOFT = 1.5  # deviations from which a residual counts less and less
 FIELDS = ("decodes", "context", "prefill_tokens", "prefills", "pairs", "read")
 
@@ -111,12 +104,6 @@ class Data:
     groups: list[Group] = field(default_factory=list)
     measured: dict[str, np.ndarray] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
-
-
-def load_priors() -> dict[str, dict[str, Any]]:
-    """The priors by name."""
-    priors: dict[str, dict[str, Any]] = json.loads(PRIORS.read_text(encoding="utf-8"))["priors"]
-    return priors
 
 
 def coefficients_of(values: Mapping[str, float], kind: type[Coefficients] = Coefficients) -> Coefficients:
@@ -254,10 +241,10 @@ class _Problem:
         self.deviations = np.array([priors[name]["deviation"] for name in self.names])
         limits = [1 / priors[n]["value"] if priors[n]["unit"] == "share" else np.inf for n in self.names]
         self.highest = np.log(np.array(limits)) + HAIR  # nothing is faster than the datasheet
-        self.rest = [n for n in priors if n not in asked and _family(n) and not priors[n].get("fixed")]
-        correlation = _correlation(self.names, self.names)
-        self.ties = np.linalg.inv(np.linalg.cholesky(correlation)) / self.deviations
-        follow = np.linalg.solve(correlation, _correlation(self.names, self.rest)).T / self.deviations
+        self.rest = [n for n in priors if n not in asked and family(n) and not priors[n].get("fixed")]
+        known = correlation(self.names, self.names)
+        self.ties = np.linalg.inv(np.linalg.cholesky(known)) / self.deviations
+        follow = np.linalg.solve(known, correlation(self.names, self.rest)).T / self.deviations
         self.follow = follow * np.array([[priors[name]["deviation"]] for name in self.rest])
         self.users = {n: [i for i, group in enumerate(self.groups) if n in group.names] for n in self.names}
         shares = weigh(data, mask)
@@ -316,21 +303,6 @@ class _Problem:
         return matrix
 
 
-def _family(name: str) -> str:
-    """What a coefficient shares with those of other chips: its name without the chip. Empty where it shares nothing."""
-    parts = name.split("/")
-    kept = "/".join(part for part in parts if part not in CHIPS)
-    return kept if kept != name and APART.isdisjoint(parts) else ""
-
-
-def _correlation(some: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """Correlations between the moves of some coefficients and those of others."""
-    families = [_family(other) for other in others]
-    rows = [[ALIKE * (family != "" and family == _family(one)) for family in families] for one in some]
-    same = np.array([[one == other for other in others] for one in some], bool).reshape(len(some), len(others))
-    return np.where(same, 1.0, np.array(rows).reshape(same.shape))
-
-
 def _soften(residuals: np.ndarray) -> np.ndarray:
     """Cauchy: a machine that is far off, for a reason of its own, hardly moves what all share."""
     softened: np.ndarray = np.sign(residuals) * SOFT * np.sqrt(np.log1p((residuals / SOFT) ** 2))
@@ -342,9 +314,3 @@ def weigh(data: Data, mask: np.ndarray) -> np.ndarray:
     keys = [(row.source, row.model, row.gpu, row.engine) for row in data.rows]
     counts = Counter(key for key, used in zip(keys, mask, strict=True) if used)
     return np.array([counts[key] ** -0.5 if counts[key] else 0.0 for key in keys])
-
-
-@lru_cache(maxsize=1)
-def prior_values() -> dict[str, float]:
-    """The priors' values."""
-    return {name: float(entry["value"]) for name, entry in load_priors().items()}

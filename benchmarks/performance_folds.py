@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
+from benchmarks.performance_priors import prior_values
 from benchmarks.performance_results import OFFLINE, OFFLINE_AMD, ONLINE, OWN_RUNS, Label
 from benchmarks.performance_rows import is_sound
 from benchmarks.speed_bounds import bounds_of
@@ -79,7 +80,7 @@ _work: list[Work] = []  # of this process; forked, not sent
 
 def replay_all(rows: Sequence[Row], workers: int) -> dict[str, Trace | str]:
     """The traces of all rows, at the priors' costs."""
-    values = performance_fit.prior_values()
+    values = prior_values()
     by_key: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_key[row.key].append(row)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from benchmarks.performance_priors import load_priors, prior_values
 from benchmarks.performance_rows import is_sound, load_rows
 from benchmarks.speed_of_light import keep
 
@@ -46,7 +47,7 @@ def fitting_rows() -> list[Row]:
 
 def fit_all(rows: Sequence[Row], rounds: int) -> tuple[engine.Data, dict[str, float]]:
     """Replay and fit, then once more: where requests come by the clock, the replay depends on the costs."""
-    values = engine.prior_values()
+    values = prior_values()
     for _ in range(rounds):
         data = engine.prepare(rows, engine.replay(rows, values), values)
         values = engine.fit(data, np.ones(len(rows), bool))
@@ -57,7 +58,7 @@ def entries(data: engine.Data, values: Mapping[str, float]) -> dict[str, dict[st
     """Every coefficient with its interval and evidence."""
     deviations = engine.deviations(data, np.ones(len(data.rows), bool), values)
     found = {}
-    for name, prior in engine.load_priors().items():
+    for name, prior in load_priors().items():
         value, deviation = values[name], deviations.get(name, prior["deviation"])
         moved = abs(log(value / prior["value"])) > 0.01  # noqa: PLR2004 - a change of 1 % is worth saying
         how = "fitted" if name in deviations else "moved with other chips"

@@ -108,10 +108,11 @@ def test_a_chip_nobody_measured_moves_with_the_others() -> None:
     """Three runs on RTX 4090 and RTX PRO 6000: Hopper's coefficients follow where both went, AMD's stay."""
     pytest.importorskip("scipy")
     import numpy as np
+    from benchmarks.performance_priors import ALIKE, load_priors, prior_values
 
     from benchmarks import performance_fit as engine
 
-    rows, priors, values = load_rows("llmservingsim", usable=True), engine.load_priors(), engine.prior_values()
+    rows, priors, values = load_rows("llmservingsim", usable=True), load_priors(), prior_values()
     data = engine.prepare(rows, engine.replay(rows, values), values)
     found = engine.fit(data, np.ones(len(rows), bool))
 
@@ -120,7 +121,7 @@ def test_a_chip_nobody_measured_moves_with_the_others() -> None:
 
     both = [moved(f"kv_bandwidth_share/heads/{chip}") for chip in ("ada", "blackwell-12")]
     assert abs(sum(both)) > 0.01
-    followed = engine.ALIKE * sum(both) / (1 + engine.ALIKE)
+    followed = ALIKE * sum(both) / (1 + ALIKE)
     assert moved("kv_bandwidth_share/heads/hopper") == pytest.approx(followed, rel=1e-3)
     assert found["bandwidth_share/plain/cdna3"] == priors["bandwidth_share/plain/cdna3"]["value"]
     assert max(found[name] for name, prior in priors.items() if prior["unit"] == "share") <= 1.0001
