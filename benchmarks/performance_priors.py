@@ -1,8 +1,8 @@
 """What is known of the coefficients before end-to-end rows are looked at, and what they have in common.
 
 ``data/performance_priors.json`` has a value and the standard deviation of its logarithm for each. What tables of
-kernels miss of an engine they miss on every chip: moves of one quantity on NVIDIA's chips are correlated (``ALIKE``), so
-that a chip nobody measured shares in what is known of the others.
+kernels miss of an engine they miss on every chip: moves of one quantity on NVIDIA's chips are correlated (``ALIKE``),
+so that a chip nobody measured shares in what is known of the others.
 """
 
 from __future__ import annotations
