@@ -132,10 +132,13 @@ def test_prompts_cost_more_where_decoding_is_one_graph() -> None:
     """0.8.5 runs every step in pieces, newer releases only those with prompts."""
     per_prompts = load_coefficients().value("prompts_seconds")
     eager: dict[str, Value] = {"enforce-eager": True}
+    whole: dict[str, Value] = {"compilation-config": {"cudagraph_mode": "FULL"}}
     sites = (
         site_of("Qwen/Qwen3-8B"),
+        site_of("meta-llama/Llama-3.1-8B-Instruct", release="0.6.0"),
         site_of("Qwen/Qwen3-8B", settings=eager),
         site_of("Qwen/Qwen3-8B", release="0.8.5"),
+        site_of("Qwen/Qwen3-8B", settings=whole),
     )
     costs = [describe_costs(site, load_coefficients()).host_prompts for site in sites]
-    assert costs == [per_prompts, 0.0, 0.0]
+    assert costs == [per_prompts, per_prompts, 0.0, 0.0, 0.0]

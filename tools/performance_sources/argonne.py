@@ -4,8 +4,9 @@
 over that time. Everything but model, TP, dtype and lengths is vLLM's default. Releases: GH200 0.5.3.post1 and MI250 and
 MI300X 0.6.1 are stated in its READMEs and scripts; A100 and H100 took the release of the day (mid 2024).
 
-Some models of its table (Llama, Mixtral, GPT-J, Qwen2-72B) are a source of their own that nothing is fitted to:
-``argonne-unseen`` says how far predictions are off for models of which no figure was ever looked at, on NVIDIA GPUs.
+Some models of its table (Llama, Mixtral, GPT-J, Qwen2-72B; NVIDIA GPUs) are a source of their own, ``argonne-unseen``,
+that nothing is fitted to. Machines and most layers are those of fitted rows: only the fold without the model leaves
+out all of its layers.
 """
 
 from __future__ import annotations

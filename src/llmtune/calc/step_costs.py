@@ -29,7 +29,6 @@ SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
 SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
 LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
 ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
-WHOLE = "full"  # how graph modes begin that run a decoding step as one graph, but not one with prompts
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
@@ -110,7 +109,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         sends=_sends(work, rates),
         host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
         host_request=value("request_seconds", rates.generation),
-        host_prompts=value("prompts_seconds") if site.resolved.cudagraph_mode.startswith(WHOLE) else 0.0,
+        host_prompts=value("prompts_seconds") if _only_decodes_whole(site) else 0.0,
         host_launch=_launching(work, rates),
         graph_tokens=graph_tokens,
         graph_prompt_tokens=graph_prompt_tokens,
@@ -128,6 +127,12 @@ def _launching(work: StepWork, rates: Rates) -> float:
     layers = sum(part.layers for part in work.experts)
     value = rates.coefficients.value
     return (kernels + value("expert_launches") * layers) * value("launch_seconds", rates.generation)
+
+
+def _only_decodes_whole(site: Site) -> bool:
+    """Whether a step that only decodes is one CUDA graph, and one with prompts is not. V0's ``full`` is of decodes."""
+    mode = site.resolved.cudagraph_mode
+    return mode in {"full_decode_only", "full_and_piecewise"} or (mode == "full" and site.resolved.runner == "v0")
 
 
 def _graphs(site: Site) -> tuple[int, int]:
