@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PRIORS = Path(__file__).parent / "data" / "performance_priors.json"
-ALIKE = 0.8  # correlation of the moves of one quantity on different chips; folds lose with 0.5 and with none
+ALIKE = 0.8  # correlation of the moves of one quantity on different chips; 0.5 and none did worse on unseen GPUs online
 CHIPS = {"volta", "ampere", "ada", "hopper", "blackwell", "blackwell-12"}  # AMD's priors come from no tables
 APART = {"mxfp4", "kv_rereads"}  # kernels of another library, or caches of another size, on each chip
 
