@@ -2,7 +2,9 @@
 
 ``benchmark_throughput.py`` of that repository times ``LLM.generate`` on a batch: throughput is prompt and output tokens
 over that time. Everything but model, TP, dtype and lengths is vLLM's default. Releases: GH200 0.5.3.post1 and MI250 and
-MI300X 0.6.1 are stated in its READMEs and scripts; A100 and H100 took the release of the day (mid 2024).
+MI300X 0.6.1 are stated in its READMEs and scripts; A100's requirements are those of a build between 0.6.1.post2 and
+0.6.2; H100 took the release of the day (mid 2024). Releases before 0.6.0 processed outputs after each step: 0.6.0 with
+``--disable-async-output-proc`` stands in for them.
 
 Some models of its table (Llama, Mixtral, GPT-J, Qwen2-72B; NVIDIA GPUs) are a source of their own, ``argonne-unseen``,
 that nothing is fitted to. Machines and most layers are those of fitted rows: only the fold without the model leaves
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 PREFIX = "https://github.com/argonne-lcf/LLM-Inference-Bench/"
 OLDEST = "0.6.0"  # the oldest release of the catalogue stands in for older ones
-GPUS = {  # our name, release, and whether it stands in for an older one
-    "NVIDIA A100-SXM4-40GB": ("a100-sxm-40gb", OLDEST, "mid 2024"),
+OLDER = "0.5.3.post1"
+GPUS = {  # our name, release, and what is stated where that is another one
+    "NVIDIA A100-SXM4-40GB": ("a100-sxm-40gb", "0.6.1.post2", "0.6.1.post2 to 0.6.2"),
     "NVIDIA H100-SXM5-80GB": ("h100-sxm", OLDEST, "mid 2024"),
-    "NVIDIA GH200": ("gh200-96gb", OLDEST, "0.5.3.post1"),
+    "NVIDIA GH200": ("gh200-96gb", OLDEST, OLDER),
     "AMD MI250": ("mi250", "0.6.1", ""),
     "AMD MI300X": ("mi300x", "0.6.1", ""),
     "Intel Max 1550": ("", OLDEST, "mid 2024"),
@@ -76,6 +79,9 @@ def _run(row: Found) -> Run:
     if latency:
         values["batch_s"] = rounded(float(latency[1]))
     short = row["model"].partition("/")[2].casefold()
+    settings: dict[str, int | str | bool] = {"tensor-parallel-size": int(row["tp"]), "dtype": row["dtype"]}
+    if stated == OLDER:
+        settings["disable-async-output-proc"] = True
     first = "" if "All_results" in row["source_url"] else "ttft-"
     return Run(
         id=f"{first}{gpu or 'max-1550'}-{short}-tp{row['tp']}-b{batch}-{prompt}-{output}",
@@ -83,7 +89,7 @@ def _run(row: Found) -> Run:
         gpu=gpu or row["gpu"],
         gpus=int(row["num_gpus"]),
         engine=release,
-        settings={"tensor-parallel-size": int(row["tp"]), "dtype": row["dtype"]},
+        settings=settings,
         load={"prompt": prompt, "output": output, "batch": batch},
         measured=values,
         stated=stated,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX = "https://github.com/UPCBarcelonaTech/infpop/"
-RELEASE = "0.6.0"  # the oldest of the catalogue; measured before July 2024
+RELEASE = "0.6.0"  # the oldest of the catalogue, without what came with it; measured before July 2024
 STATED = "before July 2024"
 CHARACTERS = 3.23  # of Python a token
 PROMPT = [round(count / CHARACTERS) for count in (556, 1351)]
@@ -65,7 +65,8 @@ def read(rows: Iterable[Found]) -> Source:
 def settings_of(gpu: str, tensor_parallel: int) -> dict[str, object]:
     """The settings of ``runInference.py``."""
     dtype = {"dtype": "float16"} if gpu.startswith("v100") else {}
-    return {"tensor-parallel-size": tensor_parallel, "gpu-memory-utilization": 0.85, **dtype}
+    older = {"disable-async-output-proc": True}
+    return {"tensor-parallel-size": tensor_parallel, "gpu-memory-utilization": 0.85, **dtype, **older}
 
 
 def load_of(batch: int) -> dict[str, object]:

@@ -16,6 +16,7 @@ from llmtune.calc.runner import (
     AMPERE,
     batches_in_flight,
     choose_runner,
+    overlaps_outputs,
     schedules_ahead,
     speculative_method,
     speculative_tokens,
@@ -94,6 +95,7 @@ def _with_ranks(resolved: Resolved, basis: Basis) -> Resolved:
         decode_context_parallel=_parallel(settings, "decode-context"),
         expert_parallel=bool(settings.flag("enable-expert-parallel")),
         async_scheduling=ahead,
+        async_output_proc=overlaps_outputs(settings, basis.model),
         max_concurrent_batches=batches_in_flight(basis.runner, ahead=ahead, pipeline_parallel=pipeline),
     )
 

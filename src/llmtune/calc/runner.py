@@ -57,6 +57,20 @@ def schedules_ahead(settings: Settings, model: Model, *, engine: EngineVersion, 
     return known and (pipeline == 1 or on(engine, "runner.async_with_pipeline"))
 
 
+def overlaps_outputs(settings: Settings, model: Model) -> bool:
+    """Whether V0 turns tokens into text while the GPU computes the next step (async output processing).
+
+    Source: vLLM 0.6.0 and 0.8.5 config.py::ModelConfig.verify_async_output_proc.
+    """
+    return not (
+        settings.flag("disable-async-output-proc")
+        or settings.flag("enforce-eager")
+        or (settings.integer("pipeline-parallel-size") or 1) > 1
+        or speculative_method(settings) is not None
+        or pools(settings, model)
+    )
+
+
 def pools(settings: Settings, model: Model) -> bool:
     """Whether it embeds or classifies instead of generating: asked for, or by the model's kind."""
     return settings.text("runner") == "pooling" or not traits.generates(model)

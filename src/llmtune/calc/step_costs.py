@@ -100,6 +100,11 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     for part in work.experts:
         fixed += part.layers * value("expert_layer_seconds", part.kernel, *rates.chip)
     fixed += work.state_layers * value("state_layer_seconds")
+    fixed += value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several")
+    request = value("request_seconds", rates.generation)
+    if rates.generation == "v0" and not site.resolved.async_output_proc:
+        fixed += value("outputs_seconds")
+        request += value("outputs_request_seconds")
     return StepCosts(
         dense=_dense(work.dense, rates),
         head=_dense(work.head, rates),
@@ -107,8 +112,8 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         caches=_caches(work, rates),
         state=work.state_bytes / rates.bandwidth("kv_bandwidth_share", "state"),
         sends=_sends(work, rates),
-        host_step=value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several") + fixed,
-        host_request=value("request_seconds", rates.generation),
+        host_step=fixed,
+        host_request=request,
         host_prompts=value("prompts_seconds") if _only_decodes_whole(site) else 0.0,
         host_launch=_launching(work, rates),
         graph_tokens=graph_tokens,

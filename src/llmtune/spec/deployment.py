@@ -79,6 +79,7 @@ class Resolved:
     prefix_caching: bool = True
     chunked_prefill: bool = True
     async_scheduling: bool = True
+    async_output_proc: bool = True  # of V0: tokens become text while the GPU computes the next step
     hybrid_kv_manager: bool = True
     language_model_only: bool = False
     mm_encoder_tp_mode: str = "weights"
