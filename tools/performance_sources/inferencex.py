@@ -46,14 +46,16 @@ DATA_PARALLEL = {"707", "727"}  # configs with dp-attn: NVFP4 MiniMax on 2 GPUs;
 LENGTH, TWICE, FIXED = "max-model-len", "twice the prompt", 10240
 NO_CACHE = {"enable-prefix-caching": False}
 BASIC = {"gpu-memory-utilization": 0.9}
-GRAPHS = {"cudagraph_mode": "FULL_DECODE_ONLY", "splitting_ops": []}
+FUSED = {"pass_config": {"enable_fi_allreduce_fusion": True}}
+GRAPHS = {"cudagraph_mode": "FULL_DECODE_ONLY", "splitting_ops": [], **FUSED}
+LATER_FUSED = {"compilation-config": {"pass_config": {"fuse_allreduce_rms": True}}}
 LLAMA: dict[str, Any] = {
     **BASIC, **NO_CACHE, "kv-cache-dtype": "fp8", "async-scheduling": True, "max-num-batched-tokens": 8192,
 }  # fmt: skip
 GPT_OSS: dict[str, Any] = {**BASIC, **NO_CACHE, "max-num-batched-tokens": 8192}
 FIRST_OSS = {**GPT_OSS, "async-scheduling": True, "cuda-graph-sizes": [2048]}
 LATER_OSS = {**GPT_OSS, "max-cudagraph-capture-size": 2048}
-KIMI: dict[str, Any] = {"max-num-seqs": "concurrency", LENGTH: LENGTH}
+KIMI: dict[str, Any] = {"max-num-seqs": "concurrency", LENGTH: LENGTH, **LATER_FUSED}
 MINIMAX: dict[str, Any] = {
     **BASIC, **NO_CACHE, LENGTH: LENGTH, "kv-cache-dtype": "fp8", "max-cudagraph-capture-size": 2048,
     "max-num-batched-tokens": TWICE, "stream-interval": 20,
@@ -85,8 +87,8 @@ RECIPES: dict[tuple[str, str, str], list[tuple[str, str, dict[str, Any]]]] = {
         ("2026", NEVER, {**LATER_OSS, "max-num-seqs": "concurrency", LENGTH: "close"}),
     ],
     ("gpt-oss-120b", "fp4", "b200"): [
-        ("2025-11", NEVER, {**FIRST_OSS, "max-num-seqs": 512, LENGTH: "close"}),
-        ("2026", NEVER, {**LATER_OSS, "kv-cache-dtype": "fp8", "max-num-seqs": 512, LENGTH: "close"}),
+        ("2025-11", NEVER, {**FIRST_OSS, "max-num-seqs": 512, LENGTH: "close", "compilation-config": FUSED}),
+        ("2026", NEVER, {**LATER_OSS, **LATER_FUSED, "kv-cache-dtype": "fp8", "max-num-seqs": 512, LENGTH: "close"}),
     ],
     ("Kimi-K2.5", "int4", "h200-sxm"): [
         ("2026-03-01", NEVER, {**KIMI, "gpu-memory-utilization": 0.95}),

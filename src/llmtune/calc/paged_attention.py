@@ -37,7 +37,7 @@ def rereads(cache: Cache, site: Site) -> tuple[float, float]:
 
 def _paged(cache: FullAttention | SlidingWindow, site: Site) -> bool:
     """Whether the paged-attention kernels decode it."""
-    gpu, reasons = site.hardware.gpu, words(site.engine, "kv.paged_kernels")
+    gpu, reasons = site.hardware.gpu, words(site.engine, "speed.paged_kernels")
     if gpu.vendor != "nvidia":
         return "rocm" in reasons
     capability = gpu.compute_capability or FLASH_CAPABILITY

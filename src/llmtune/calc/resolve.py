@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc import traits
 from llmtune.calc.batching import Basis, batch_limits, chunks_prefill
+from llmtune.calc.fusion import fuses_norms
 from llmtune.calc.graph_sizes import capture_sizes, graph_mode
 from llmtune.calc.runner import (
     AMPERE,
@@ -85,17 +86,18 @@ def resolve(deployment: Deployment, model: Model, hardware: Hardware, engine: En
 def _with_ranks(resolved: Resolved, basis: Basis) -> Resolved:
     """How the model is split, and how many batches are then in flight."""
     settings = basis.settings
-    pipeline = _parallel(settings, "pipeline")
+    tensor, pipeline, data = (_parallel(settings, kind) for kind in ("tensor", "pipeline", "data"))
     ahead = schedules_ahead(settings, basis.model, engine=basis.engine, runner=basis.runner)
     return replace(
         resolved,
-        tensor_parallel=_parallel(settings, "tensor"),
+        tensor_parallel=tensor,
         pipeline_parallel=pipeline,
-        data_parallel=_parallel(settings, "data"),
+        data_parallel=data,
         decode_context_parallel=_parallel(settings, "decode-context"),
         expert_parallel=bool(settings.flag("enable-expert-parallel")),
         async_scheduling=ahead,
         async_output_proc=overlaps_outputs(settings, basis.model),
+        fuses_norms=fuses_norms(basis, tensor=tensor, replicas=data, stages=pipeline),
         max_concurrent_batches=batches_in_flight(basis.runner, ahead=ahead, pipeline_parallel=pipeline),
     )
 

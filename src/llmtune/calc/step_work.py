@@ -107,6 +107,8 @@ def describe_work(site: Site) -> StepWork:
     tensor, data = resolved.tensor_parallel, resolved.data_parallel
     shared = data if routed else 1
     reduces = sum(_reduces(group.modules) for group in layers) if tensor > 1 else 0
+    norms = sum(isinstance(module, Vector) and "norm" in module.name for module in dense)
+    fused = sum(_ends(group.modules) for group in layers) if resolved.fuses_norms else 0
     return StepWork(
         dense=_matrices((*dense, *draft), split, gpu),
         head=_matrices(head, split, gpu),
@@ -115,7 +117,7 @@ def describe_work(site: Site) -> StepWork:
         state_bytes=state_bytes(site),
         layers=model.layers,
         state_layers=sum(any(isinstance(c, StateSpace) for c in group.caches) for group in layers),
-        norms=sum(isinstance(module, Vector) and "norm" in module.name for module in dense),
+        norms=max(0, norms - fused),
         activations=ACTIVATION * sum(_widths(m, split.tensor) for m in dense if isinstance(m, Linear)),
         whole_experts=split.experts > 1,
         ranks=tensor,
@@ -216,6 +218,10 @@ def _experts(modules: Iterable[Experts], split: Split, gpu: Gpu) -> tuple[Expert
 
 
 def _reduces(modules: Iterable[Module]) -> int:
-    """Sums over ranks in one layer: after attention and after the MLP (shared and routed experts together); norms."""
-    rows = sum(isinstance(m, Experts) or (isinstance(m, Linear) and m.shard is Shard.ROW) for m in modules)
-    return min(2, rows) + sum(isinstance(m, Vector) and m.reduced for m in modules)
+    """Sums over ranks in one layer: where its blocks end, and in norms over all heads."""
+    return _ends(modules) + sum(isinstance(m, Vector) and m.reduced for m in modules)
+
+
+def _ends(modules: Iterable[Module]) -> int:
+    """Blocks of one layer that end in a sum over ranks: attention and MLP (shared and routed experts together)."""
+    return min(2, sum(isinstance(m, Experts) or (isinstance(m, Linear) and m.shard is Shard.ROW) for m in modules))

@@ -80,6 +80,7 @@ class Resolved:
     chunked_prefill: bool = True
     async_scheduling: bool = True
     async_output_proc: bool = True  # of V0: tokens become text while the GPU computes the next step
+    fuses_norms: bool = False  # into the all-reduce before them
     hybrid_kv_manager: bool = True
     language_model_only: bool = False
     mm_encoder_tp_mode: str = "weights"
