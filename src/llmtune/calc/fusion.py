@@ -30,6 +30,5 @@ def fuses_norms(basis: Basis, *, tensor: int, replicas: int, stages: int) -> boo
         asked = [passes[name] for name in words(engine, "speed.fused_norm_options") if passes.get(name) is not None]
         if asked:
             return bool(asked[0])
-    chip = ".".join(str(part) for part in gpu.compute_capability or ())
     alone = replicas == stages == 1 or on(engine, "speed.fused_norms_with_replicas")
-    return chip in words(engine, "speed.fused_norm_chips") and alone and (level is None or level >= FULL)
+    return gpu.capability in words(engine, "speed.fused_norm_chips") and alone and (level is None or level >= FULL)

@@ -9,6 +9,7 @@ The coefficients are measured (``catalog/coefficients.py``), none belongs to a m
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, SendCosts, StepCosts
@@ -29,6 +30,7 @@ SLOWEST_FABRIC = 12.5e9  # between nodes: 100 Gbit/s
 SLOWEST_PCIE = 16e9  # PCIe 3.0 x16, one direction
 LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates are not known; V100 has 139, L4 403
 ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
+PAGED = "paged"  # V0's own attention kernel of crowded steps
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
@@ -56,9 +58,14 @@ class Rates:
         return (name, "half") if half else (name,)
 
     def bandwidth(self, quantity: str, kernel: str) -> float:
-        """Bytes a second that kernels of a class reach."""
+        """Bytes a second that kernels of a class reach: of the memory, or all that the multiprocessors get through."""
         share = self.coefficients.value(quantity, kernel, *self.chip)
-        return (self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * share
+        return min((self.hardware.gpu.bandwidth or SLOWEST_BANDWIDTH) * share, self.through(kernel))
+
+    def through(self, kernel: str) -> float:
+        """Bytes a second that kernels of a class get through on all multiprocessors, wherever they come from."""
+        count = self.hardware.gpu.multiprocessors
+        return count * self.coefficients.value("processor_bandwidth", kernel, *self.chip) if count else inf
 
     def flops(self, quantity: str, kernel: str) -> float:
         """FLOPs a second that kernels of a class reach.
@@ -96,6 +103,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     value = rates.coefficients.value
     graph_tokens, graph_prompt_tokens = _graphs(site)
     fixed = work.layers * value("layer_seconds", *rates.chip) + work.norms * value("norm_seconds")
+    fixed -= work.fused_norms * value("fused_norm_gain")
     fixed += sum(part.calls * value("call_seconds", part.kernel, *rates.chip) for part in work.dense)
     for part in work.experts:
         fixed += part.layers * value("expert_layer_seconds", part.kernel, *rates.chip)
@@ -127,7 +135,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
 
 def _launching(work: StepWork, rates: Rates) -> float:
     """Seconds in which the host launches a step: matrices, norms, collectives, and what attention and experts take."""
-    kernels = work.norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
+    kernels = work.norms - work.fused_norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
     kernels += sum(part.calls for part in work.dense)
     layers = sum(part.layers for part in work.experts)
     value = rates.coefficients.value
@@ -199,7 +207,7 @@ def _caches(work: StepWork, rates: Rates) -> tuple[CacheCosts, ...]:
             continue
         attend = part.decode_flops / rates.flops("decode_attention_share", part.kernel)
         pair = part.prefill_flops / rates.flops("attention_flops_share", part.kernel)
-        again = part.rereads * read * rates.coefficients.value("kv_rereads", *rates.chip) if part.rereads else 0.0
+        again = max(0.0, (1 + part.rereads) * part.bytes / rates.through(PAGED) - read) if part.rereads else 0.0
         costs.append(CacheCosts(max(read, attend), pair, part.window, again, part.crowd))
     if rates.generation == "v0" and costs:  # makes a list of all blocks in every step (0.8.5 worker/model_runner.py)
         costs.append(CacheCosts(rates.coefficients.value("listed_token_seconds"), 0.0))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.drafts import draft_modules
 from llmtune.calc.step_caches import CacheWork, cache_work, state_bytes
+from llmtune.calc.switches import words
 from llmtune.calc.weights import Split, module_bytes
 from llmtune.spec.model import StateSpace
 from llmtune.spec.record import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Format, Module
 
 PLAIN, INT8, INT4, MXFP4, NVFP4 = "plain", "int8", "int4", "mxfp4", "nvfp4"
+STRIDED = "mxfp4-strided"  # Triton kernels on weights that are not laid out for them
 FP8, FP8_BLOCK, WIDENED = "fp8", "fp8-block", "widened"  # the last: 8 bits without tensor cores for them
 PEAKS = {FP8: "fp8", FP8_BLOCK: "fp8", INT8: "int8", NVFP4: "fp4"}  # the others compute in 16 bit
 WIDENING = frozenset({INT4, MXFP4, WIDENED})  # weights become 16-bit numbers on their way into the tensor cores
@@ -66,7 +68,7 @@ class StepWork:
     ``dense`` and ``head`` by kernel class; ``state_bytes`` a request, read and written; ``reduced_bytes`` of one token
     in one collective, of which there are ``collectives`` over ``ranks`` GPUs, and ``exchanges`` of experts over
     ``expert_ranks``. ``layers`` of all stages, ``state_layers`` among them, and ``norms`` in all of them: each is a
-    small kernel. ``activations`` are bytes of a token that go into and come out of all matrices on a rank.
+    small kernel, but for ``fused_norms`` that are part of a collective. ``activations`` are bytes of a token that go into and come out of all matrices on a rank.
     ``whole_experts``: a rank holds whole experts, not slices of all.
     """
 
@@ -78,6 +80,7 @@ class StepWork:
     layers: int
     state_layers: int
     norms: int
+    fused_norms: int
     activations: float
     whole_experts: bool
     ranks: int
@@ -107,17 +110,16 @@ def describe_work(site: Site) -> StepWork:
     tensor, data = resolved.tensor_parallel, resolved.data_parallel
     shared = data if routed else 1
     reduces = sum(_reduces(group.modules) for group in layers) if tensor > 1 else 0
-    norms = sum(isinstance(module, Vector) and "norm" in module.name for module in dense)
-    fused = sum(_ends(group.modules) for group in layers) if resolved.fuses_norms else 0
     return StepWork(
         dense=_matrices((*dense, *draft), split, gpu),
         head=_matrices(head, split, gpu),
-        experts=_experts(routed, split, gpu),
+        experts=_experts(routed, split, site),
         caches=cache_work(site),
         state_bytes=state_bytes(site),
         layers=model.layers,
         state_layers=sum(any(isinstance(c, StateSpace) for c in group.caches) for group in layers),
-        norms=max(0, norms - fused),
+        norms=sum(isinstance(module, Vector) and "norm" in module.name for module in dense),
+        fused_norms=sum(_ends(group.modules) for group in layers) if resolved.fuses_norms else 0,
         activations=ACTIVATION * sum(_widths(m, split.tensor) for m in dense if isinstance(m, Linear)),
         whole_experts=split.experts > 1,
         ranks=tensor,
@@ -202,8 +204,9 @@ def _widths(module: Linear, tensor: int) -> float:
             return module.inputs + module.size
 
 
-def _experts(modules: Iterable[Experts], split: Split, gpu: Gpu) -> tuple[ExpertWork, ...]:
-    work = []
+def _experts(modules: Iterable[Experts], split: Split, site: Site) -> tuple[ExpertWork, ...]:
+    work, gpu = [], site.hardware.gpu
+    strided = gpu.capability in words(site.engine, "speed.strided_mxfp4")
     for module, layers in _counted(modules).items():
         assert isinstance(module, Experts)
         size = layers * module_bytes(module, split)
@@ -213,6 +216,8 @@ def _experts(modules: Iterable[Experts], split: Split, gpu: Gpu) -> tuple[Expert
         inner = (3 if module.gated else 2) * module.intermediate / split.moe_tensor
         moved = layers * module.top_k * (2 * module.hidden + inner) * ACTIVATION
         kernel = kernel_of(module.format, gpu)
+        if kernel == MXFP4 and strided:
+            kernel = STRIDED
         work.append(ExpertWork(kernel, size, flops, module.top_k / module.count, layers, moved))
     return tuple(work)
 

@@ -45,6 +45,11 @@ class Gpu:
     bridge_bandwidth: int | None = None
     peer_to_peer: bool = True
 
+    @property
+    def capability(self) -> str:
+        """The compute capability as a word, ``9.0``; empty where there is none."""
+        return ".".join(map(str, self.compute_capability or ()))
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
