@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.performance_rows import load_rows
 from benchmarks.speed_of_light import keep
 
-from llmtune.calc.objective import NOISE
+from llmtune.calc.objective import margin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def pair_table(pairs: Sequence[Pair], predicted: Mapping[str, Predicted], worst:
     moved = [pair for pair in known if abs(pair.change) > MOVED]
     wrong = [pair for pair in moved if _gain(pair, predicted) * _measured(pair) <= 0]
     own = [pair for pair in known if set(pair.before.settings) <= LIKE_DEFAULT and pair.before.gpus == pair.after.gpus]
-    left = [pair for pair in own if _gain(pair, predicted) > NOISE]
+    left = [pair for pair in own if _gain(pair, predicted) > _margin(pair)]
     below = [pair for pair in left if _measured(pair) < -WORSE]
     lines = [
         f"{len(known)} pairs, {len(moved)} move by more than {MOVED:.0%}: direction right in "
@@ -54,6 +54,12 @@ def _measured(pair: Pair) -> float:
     """The logarithm of what was gained."""
     ratio = log(pair.after_value / pair.before_value)
     return -ratio if pair.metric.startswith("tpot") else ratio
+
+
+def _margin(pair: Pair) -> float:
+    """The gain from which ``recommend`` would make this change."""
+    before, after = pair.before, pair.after
+    return margin(after.site.resolved, before.site.resolved, other_weights=after.model != before.model)
 
 
 def _gain(pair: Pair, predicted: Mapping[str, Predicted]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llmtune.calc.closed_form import forecast
 from llmtune.calc.contenders import SEQS, TOKENS, with_limits
-from llmtune.calc.objective import NOISE, UNSURE, gain, misses
+from llmtune.calc.objective import NOISE, UNSURE, gain, margin, misses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,19 +26,18 @@ def find_best(field: Sequence[Contender], goal: Goal) -> Contender:
     """The first in order of preference that none beats by its margin, by forecast."""
     best = field[0]
     for other in field[1:]:
-        if gain(goal, (other.speed, other.gpus), (best.speed, best.gpus)) > margin(other, best):
+        if gain(goal, (other.speed, other.gpus), (best.speed, best.gpus)) > margin_over(other, best):
             best = other
     return best
 
 
-def margin(new: Contender, old: Contender) -> float:
+def margin_over(new: Contender, old: Contender) -> float:
     """The gain from which a contender takes another one's place. More slots than the cache holds rely on its size."""
-    one, other = new.layout, old.layout
-    rare = (one.pipeline, one.experts) != (other.pipeline, other.experts)
-    if one == other and new.request is old.request and new.server.max_num_seqs > old.server.max_num_seqs:
+    same = new.layout == old.layout and new.request is old.request
+    if same and new.server.max_num_seqs > old.server.max_num_seqs:
         return UNSURE
-    same_formats = new.candidate.resolved.kv_cache_dtype == old.candidate.resolved.kv_cache_dtype
-    return UNSURE if rare or not same_formats or new.request.model.id != old.request.model.id else NOISE
+    other_weights = new.request.model.id != old.request.model.id
+    return margin(new.candidate.resolved, old.candidate.resolved, other_weights=other_weights)
 
 
 def with_fewer_slots(best: Contender, goal: Goal) -> Contender:

@@ -10,7 +10,7 @@ On measured grids this loses less and misses fewer limits than a fixed distance 
 
 A predicted gain counts from a margin on, so that a recommendation does not turn on what measurements cannot tell
 apart (runs of one configuration differ by up to 8 %): ``NOISE`` where model and engine are well known, ``UNSURE`` where
-few measurements exist.
+few measurements exist, once for each such change.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from llmtune.spec.record import dataclass
 
 if TYPE_CHECKING:
     from llmtune.spec.coefficients import Coefficients
+    from llmtune.spec.deployment import Resolved
     from llmtune.spec.offer import Price
     from llmtune.spec.performance import Load, Performance
     from llmtune.spec.scenario import Targets
 
 OBJECTIVES = ("throughput", "latency", "cost")
 NOISE = 0.03  # relative gain below which a setting keeps its default, and the simpler layout its place
-UNSURE = 0.10  # of pipelines, expert parallelism, 8-bit KV cache and other weights: rarely measured
+UNSURE = 0.10  # for each of pipelines, expert parallelism, 8-bit KV cache and other weights: rarely measured
 NOT_WORSE = 0.02  # what the engine's own configuration may be better by before it is taken itself
 EQUAL = 0.01  # relative difference of what keeps up with arrivals, whatever it is
 FASTER = 0.05  # relative gain of a request's time that then decides
@@ -55,6 +56,17 @@ class Goal:
 def default_objective(aim: str) -> str:
     """The objective of a scenario: latency for latency; all others want throughput, within their targets."""
     return "latency" if aim == "latency" else "throughput"
+
+
+def margin(new: Resolved, old: Resolved, *, other_weights: bool) -> float:
+    """The gain from which a configuration takes another one's place: what is uncertain of its changes adds up."""
+    doubts = (
+        other_weights,
+        new.pipeline_parallel != old.pipeline_parallel,
+        new.expert_parallel != old.expert_parallel,
+        new.kv_cache_dtype != old.kv_cache_dtype,
+    )
+    return max(NOISE, UNSURE * sum(doubts))
 
 
 def speed_of(found: Performance) -> Forecast:

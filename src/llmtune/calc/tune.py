@@ -27,7 +27,7 @@ from llmtune.calc.finalists import (
     FULL_LENGTH,
     find_best,
     find_runner_up,
-    margin,
+    margin_over,
     with_another_step,
     with_fewer_slots,
     with_more_slots,
@@ -141,7 +141,7 @@ def _rank(field: list[Contender], refused: list[Candidate], goal: Goal) -> tuple
     played = [Played(one, simulate(one.server, goal.load)) for one in finalists]
     best = played[0]
     for other in played[1:]:
-        best = other if gain(goal, other.speed, best.speed) > margin(other.one, best.one) else best
+        best = other if gain(goal, other.speed, best.speed) > margin_over(other.one, best.one) else best
     own, plan = _as_engine(best.one, goal)
     if own is not None and _may_be_default(best.one, plan) and gain(goal, own.speed, best.speed) > NOT_WORSE:
         best = own
