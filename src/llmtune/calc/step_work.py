@@ -32,6 +32,7 @@ FP8, FP8_BLOCK, WIDENED = "fp8", "fp8-block", "widened"  # the last: 8 bits with
 PEAKS = {FP8: "fp8", FP8_BLOCK: "fp8", INT8: "int8", NVFP4: "fp4"}  # the others compute in 16 bit
 WIDENING = frozenset({INT4, MXFP4, WIDENED})  # weights become 16-bit numbers on their way into the tensor cores
 EIGHT_BITS = 8
+QUERIES_AND_KEYS = 2  # a norm over all heads sums both at once
 ACTIVATION = 2  # bytes of a number between layers
 
 
@@ -109,7 +110,8 @@ def describe_work(site: Site) -> StepWork:
     head = model.head if not model.tied else (*model.embedding[:1], *model.head)
     tensor, data = resolved.tensor_parallel, resolved.data_parallel
     shared = data if routed else 1
-    reduces = sum(_reduces(group.modules) for group in layers) if tensor > 1 else 0
+    ends, sums = (sum(count(group.modules) for group in layers) for count in (_ends, _sums))
+    norms = sum(isinstance(module, Vector) and "norm" in module.name for module in dense)
     return StepWork(
         dense=_matrices((*dense, *draft), split, gpu),
         head=_matrices(head, split, gpu),
@@ -118,12 +120,12 @@ def describe_work(site: Site) -> StepWork:
         state_bytes=state_bytes(site),
         layers=model.layers,
         state_layers=sum(any(isinstance(c, StateSpace) for c in group.caches) for group in layers),
-        norms=sum(isinstance(module, Vector) and "norm" in module.name for module in dense),
-        fused_norms=sum(_ends(group.modules) for group in layers) if resolved.fuses_norms else 0,
+        norms=norms + (QUERIES_AND_KEYS * sums if tensor > 1 else 0),
+        fused_norms=ends if resolved.fuses_norms else 0,
         activations=ACTIVATION * sum(_widths(m, split.tensor) for m in dense if isinstance(m, Linear)),
         whole_experts=split.experts > 1,
         ranks=tensor,
-        collectives=reduces,
+        collectives=ends + sums if tensor > 1 else 0,
         reduced_bytes=float(model.hidden * ACTIVATION),
         expert_ranks=tensor * shared,
         exchanges=2 * len(routed) if shared > 1 else 0,
@@ -222,9 +224,12 @@ def _experts(modules: Iterable[Experts], split: Split, site: Site) -> tuple[Expe
     return tuple(work)
 
 
-def _reduces(modules: Iterable[Module]) -> int:
-    """Sums over ranks in one layer: where its blocks end, and in norms over all heads."""
-    return _ends(modules) + sum(isinstance(m, Vector) and m.reduced for m in modules)
+def _sums(modules: Iterable[Module]) -> int:
+    """Norms over all heads in one layer: on several ranks a sum in the middle, with kernels before and after it.
+
+    Source: vLLM 0.16.0 layers/mamba/linear_attn.py::MiniMaxText01RMSNormTP.forward_qk.
+    """
+    return sum(isinstance(m, Vector) and m.reduced for m in modules)
 
 
 def _ends(modules: Iterable[Module]) -> int:
