@@ -178,9 +178,18 @@ def _release_row(release: str, estimate: dict[str, Any]) -> tuple[object, ...]:
 
 def behaviour() -> str:
     """What changed for the memory plan, release by release."""
+    return _changes("memory", "kv")
+
+
+def behaviour_of_speed() -> str:
+    """What changed for step times, release by release."""
+    return _changes("speed")
+
+
+def _changes(*files: str) -> str:
     entries = [
         entry
-        for name in ("memory", "kv")
+        for name in files
         for entry in json.loads((BEHAVIOUR / f"{name}.json").read_text(encoding="utf-8"))
         if entry["since"] != engines.names()[0]
     ]

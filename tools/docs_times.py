@@ -55,11 +55,14 @@ WORDS = {
     "front_end_token_seconds": "and a prompt token: tokenizer",
     "kv_bandwidth_share": "bandwidth that reading the KV cache reaches",
     "layer_seconds": "attention, rotary and activation kernels of a layer, however small",
-    "kv_rereads": "reads of keys and values for further query heads that reach memory, in V0's own attention kernels",
+    "fused_norm_gain": "what a norm saves that is part of an all-reduce",
     "launch_seconds": "launching a kernel, on the host, outside CUDA graphs",
     "link_share": "link's bandwidth that collectives of small messages reach",
     "listed_token_seconds": "a token of context in V0's lists of blocks, on the host",
     "norm_seconds": "a norm",
+    "outputs_request_seconds": "a request whose outputs V0 processes after the step, on the host",
+    "outputs_seconds": "a step whose outputs V0 processes after it, on the host",
+    "processor_bandwidth": "bytes that kernels get through on one multiprocessor, however fast the memory is",
     "prompts_seconds": "a step with prompts more than one graph of decodes, on the host",
     "relative_error": "error that nine in ten measurements stay below that no coefficient was fitted to",
     "request_seconds": "a request in a step, on the host",
@@ -152,6 +155,8 @@ def quantities() -> str:
 
 
 def _unit(unit: str, most: float) -> tuple[float, str]:
+    if unit == "bytes/s":
+        return 1e-9, "GB/s"
     if unit != "seconds":
         return 1.0, unit
     return (1e6, "us") if most < 1e-3 else (1e3, "ms")  # noqa: PLR2004 - a millisecond

@@ -213,6 +213,7 @@ FILES: dict[str, Callable[[], str]] = {
 TABLES: dict[str, Callable[[], str]] = {
     "accuracy": lambda: str(_benchmark().two_lines()),
     "behaviour": docs_tables.behaviour,
+    "behaviour-speed": docs_tables.behaviour_of_speed,
     "behaviour-entry": docs_tables.behaviour_entry,
     "batch-defaults": docs_tables.batch_defaults,
     "catalog": docs_tables.catalog,

@@ -2,7 +2,7 @@
 
 V0 took FlashAttention where it went, else these two kernels. The second splits the context, and query heads that share
 keys and values find them in the L2 cache. The first, taken once a step has enough heads to keep a GPU busy, reads them
-for each query head anew; how much of that reaches memory is measured (``kv_rereads``).
+for each query head anew, and takes as long as the multiprocessors need for that.
 Source: vLLM 0.6.0 attention/selector.py::which_attn_to_use, attention/ops/paged_attn.py::PagedAttention.forward_decode
 (``num_seqs * num_heads > 512``; CUDA graphs are captured for the 8,192 tokens up to which that holds); 0.6.2
 attention/backends/rocm_flash_attn.py, which has kernels of its own; 0.9.0 platforms/cuda.py::get_attn_backend_cls.

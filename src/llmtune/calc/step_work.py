@@ -69,8 +69,8 @@ class StepWork:
     ``dense`` and ``head`` by kernel class; ``state_bytes`` a request, read and written; ``reduced_bytes`` of one token
     in one collective, of which there are ``collectives`` over ``ranks`` GPUs, and ``exchanges`` of experts over
     ``expert_ranks``. ``layers`` of all stages, ``state_layers`` among them, and ``norms`` in all of them: each is a
-    small kernel, but for ``fused_norms`` that are part of a collective. ``activations`` are bytes of a token that go into and come out of all matrices on a rank.
-    ``whole_experts``: a rank holds whole experts, not slices of all.
+    small kernel, but for ``fused_norms`` that are part of a collective. ``activations`` are bytes of a token that go
+    into and come out of all matrices on a rank. ``whole_experts``: a rank holds whole experts, not slices of all.
     """
 
     dense: tuple[Matrices, ...]
