@@ -134,8 +134,11 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
 
 
 def _launching(work: StepWork, rates: Rates) -> float:
-    """Seconds in which the host launches a step: matrices, norms, collectives, and what attention and experts take."""
-    kernels = work.norms - work.fused_norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
+    """Seconds in which the host launches a step: matrices, norms, collectives, and what attention and experts take.
+
+    Steps so large that no graph covers them are mostly beyond the messages that norms are fused into.
+    """
+    kernels = work.norms + work.collectives + work.exchanges + ATTENTION_KERNELS * work.layers
     kernels += sum(part.calls for part in work.dense)
     layers = sum(part.layers for part in work.experts)
     value = rates.coefficients.value
