@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STEP = (
     "runner", "tensor_parallel", "pipeline_parallel", "data_parallel", "decode_context_parallel", "expert_parallel",
     "enforce_eager", "cudagraph_mode", "speculative_method", "speculative_tokens", "dtype", "quantization",
-    "kv_cache_dtype", "attention_backend", "async_scheduling", "cpu_offload",
+    "kv_cache_dtype", "attention_backend", "async_scheduling", "async_output_proc", "fuses_norms", "cpu_offload",
 )  # fmt: skip
 ROUNDS = 4
 MOST = 4  # runs that are replayed, spread over those there are
