@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 MOVED = 0.05  # relative change that a pair must show to have a direction
 WORSE = 0.02  # below the engine's own configuration
-LIKE_DEFAULT = frozenset(
-    {"tensor-parallel-size", "pipeline-parallel-size", "max-model-len", "gpu-memory-utilization", "trust-remote-code"}
-)
+LIKE_DEFAULT = frozenset({
+    "tensor-parallel-size", "pipeline-parallel-size", "max-model-len", "gpu-memory-utilization", "trust-remote-code",
+    "disable-async-output-proc",  # stands for releases before 0.6.0
+})  # fmt: skip
 
 
 def believed(pairs: Sequence[Pair]) -> list[Pair]:
