@@ -6,7 +6,7 @@
 Times are predicted with an error, so a target is met with a chance, and what is compared is worth x chance of meeting
 every target: of two that hardly differ the one further from the limit wins, and where none can meet it, the nearest.
 On measured grids this loses less and misses fewer limits than a fixed distance does; a wider spread loses more
-(``benchmarks/regret.py --replay``: of 282 choices 3 % lost 1.8 % and missed 13, 5 % lost 2.5 % and missed 12).
+(``benchmarks/regret.py --replay``: of 282 choices 3 % lost 2.6 % and missed 13, 5 % lost 2.8 % and missed 12).
 
 A predicted gain counts from a margin on, so that a recommendation does not turn on what measurements cannot tell
 apart (runs of one configuration differ by up to 8 %): ``NOISE`` where model and engine are well known, ``UNSURE`` where
