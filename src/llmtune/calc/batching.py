@@ -137,8 +137,7 @@ def _belongs(gpu: Gpu, case: Mapping[str, object]) -> bool:
         return False
     if isinstance(excluded, list) and any(name in product for name in excluded):
         return False
-    capability = ".".join(map(str, gpu.compute_capability or ()))
-    if capability and case.get("not_capability") == capability:
+    if gpu.capability and case.get("not_capability") == gpu.capability:
         return False
     return gpu.total_memory >= int(str(case["total_gib"])) * GIB
 

@@ -40,7 +40,7 @@ def _gpu_rows() -> list[dict[str, Any]]:
             "name": gpu.name,
             "memory_gib": round(gpu.total_memory / GIB, 2),
             "bandwidth_gb_s": round(gpu.bandwidth / 1e9) if gpu.bandwidth else None,
-            "capability": ".".join(map(str, gpu.compute_capability)) if gpu.compute_capability else gpu.gfx,
+            "capability": gpu.capability or gpu.gfx,
             "product": gpu.product,
         }
         for gpu in found
@@ -86,7 +86,7 @@ def _gpu(name: str) -> dict[str, Any]:
     gpu = gpus.find(name)
     known = asdict(gpu)
     if gpu.compute_capability:
-        known["compute_capability"] = ".".join(map(str, gpu.compute_capability))
+        known["compute_capability"] = gpu.capability
     known["total_memory_gib"] = round(gpu.total_memory / GIB, 2)
     known["flops"] = {dtype: f"{rate / 1e12:g} TFLOP/s" for dtype, rate in gpu.flops.items()}
     return known

@@ -140,7 +140,7 @@ def _hardware(hardware: Hardware) -> dict[str, Any]:
         "nodes": hardware.nodes,
         "total_memory_bytes": gpu.total_memory,
         "free_memory_bytes": hardware.free_memory,
-        "compute_capability": ".".join(map(str, gpu.compute_capability)) if gpu.compute_capability else None,
+        "compute_capability": gpu.capability or None,
         "origin": hardware.origin,
     }
 
