@@ -233,6 +233,8 @@ def test_v0_processes_outputs_after_the_step_where_it_cannot_meanwhile(settings:
         ("h100", 2, "0.33.0", {"compilation-config": {"pass_config": {"fuse_allreduce_rms": False}}}, False),
         ("h100", 2, "0.33.0", {"enforce-eager": True}, False),
         ("h100", 2, "0.33.0", {"optimization-level": 1}, False),
+        ("h100", 2, "0.33.0", {"compilation-config": {"mode": 0}}, False),
+        ("h100", 2, "0.33.0", {"compilation-config": {"mode": 3}}, True),
         ("a100-80gb", 2, "0.33.0", {}, False),
         ("b300", 2, "0.18.0", {}, False),
         ("b300", 2, "0.19.0", {}, True),

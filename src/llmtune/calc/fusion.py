@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SIZES = frozenset({2, 4, 8})  # GPUs of a group
 FULL = 2  # optimization level with fusions; the default
+COMPILED = (3, "VLLM_COMPILE", "vllm_compile")  # compilation mode (level, up to 0.11.0) that runs passes; the default
 
 
 def fuses_norms(basis: Basis, *, tensor: int, replicas: int, stages: int) -> bool:
@@ -25,7 +26,11 @@ def fuses_norms(basis: Basis, *, tensor: int, replicas: int, stages: int) -> boo
     level = settings.integer("optimization-level")
     if basis.runner == "v0" or gpu.vendor != "nvidia" or tensor not in SIZES or settings.flag("enforce-eager"):
         return False
-    passes = settings.mapping("compilation-config").get("pass_config")
+    config = settings.mapping("compilation-config")
+    mode = config.get("mode", config.get("level"))
+    if mode is not None and mode not in COMPILED:
+        return False
+    passes = config.get("pass_config")
     if isinstance(passes, Mapping):
         asked = [passes[name] for name in words(engine, "speed.fused_norm_options") if passes.get(name) is not None]
         if asked:
