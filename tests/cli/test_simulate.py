@@ -228,7 +228,7 @@ def test_at_a_rate_it_is_said_what_ends_while_requests_come(run: Callable[[str],
     assert arriving["sustained_per_s"] > 4
     assert whole["requests_per_s"] < 4
     assert arriving["drain_s"] == pytest.approx(whole["duration_s"] - 1000 / 4)
-    text = run(line.format("")).out
+    text = " ".join(run(line.format("")).out.split())
     assert "keeps up" in text
     assert "after the last arrival" in text
 
