@@ -56,11 +56,12 @@ requests (E2E: TTFT and TPOT times the further tokens). Throughput is scored whe
 keeps up with the arrivals. Sources that give medians, that do not say how long prompts are, how much of them was cached
 or what GPU it was, and V0's multi-step scheduling appear in the table by source only.
 
-Four choices were made with the folds in view, so the folds are not blind to them: how strongly chips move together
-(`ALIKE`) and what does not (`APART`, both in `benchmarks/performance_priors.py`), and the priors of Triton's attention
-and of `processor_bandwidth/paged`. What else a step depends on was read in vLLM's sources and in the scripts of the
-benchmarks, often where rows erred. Models without a row in the fit (`argonne-unseen`) have the machines of `argonne`,
-and most of them the layers of models that were fitted; these are left out where the model is.
+Five choices were made with the folds in view, so the folds are not blind to them: how strongly chips move together
+(`ALIKE`) and what does not (`APART`, both in `benchmarks/performance_priors.py`), and the priors of Triton's attention,
+of `processor_bandwidth/paged` and of MXFP4 weights that are not laid out (`mxfp4-strided`). What else a step depends on
+was read in vLLM's sources and in the scripts of the benchmarks, often where rows erred. Models without a row in the fit
+(`argonne-unseen`) have the machines of `argonne`, and most of them the layers of models that were fitted; these are left
+out where the model is.
 """
 
 

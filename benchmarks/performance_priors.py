@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PRIORS = Path(__file__).parent / "data" / "performance_priors.json"
 ALIKE = 0.8  # correlation of the moves of one quantity on different chips; 0.5 and none did worse on unseen GPUs online
 CHIPS = {"volta", "ampere", "ada", "hopper", "blackwell", "blackwell-12"}  # AMD's priors come from no tables
-APART = {"mxfp4", "processor_bandwidth"}  # kernels of another library, or caches of another size, on each chip
+APART = {"mxfp4", "processor_bandwidth"}  # other libraries, or other multiprocessors, on each chip
 
 
 def load_priors() -> dict[str, dict[str, Any]]:
