@@ -23,13 +23,13 @@ from benchmarks.performance_results import FOLDS, Result, find_errors, save
 from benchmarks.performance_rows import load_rows
 from benchmarks.speed_of_light import audit, keep, table
 
-from benchmarks import performance_fit, performance_folds, performance_page, performance_priors
+from benchmarks import performance_folds, performance_page, performance_priors, performance_traces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmarks.performance_fit import Data
     from benchmarks.performance_folds import Found
+    from benchmarks.performance_traces import Data
 
 __all__ = ["find_errors", "measure"]
 
@@ -51,7 +51,7 @@ def main() -> None:
     found = audit(rows)
     kept = keep(rows, found)
     traces = performance_folds.replay_all(kept, chosen.workers)
-    data = performance_fit.prepare(kept, traces, performance_priors.prior_values())
+    data = performance_traces.prepare(kept, traces, performance_priors.prior_values())
     results, hygiene = measure(data, kinds, chosen.workers), list(table(rows, found))
     if chosen.write:
         save(results, hygiene)

@@ -6,8 +6,8 @@ thumb       no replay. TPOT: weights and KV cache of the requests that have room
             over 60 % of the peak); TTFT: the prompt's FLOPs over half of the peak; throughput: those requests, each
             at that TPOT, one prompt after the other
 
-The first two use the traces of ``performance_fit``, which keep the time before the scheduler sees a request. None knows
-of latencies, of the host or of communication.
+The first two use the same traces (``performance_traces``), which keep the time before the scheduler sees a request.
+None knows of latencies, of the host or of communication.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from scipy.optimize import least_squares
 from benchmarks import performance_fit
 
 if TYPE_CHECKING:
-    from benchmarks.performance_fit import Data, Group
     from benchmarks.performance_rows import Row
+    from benchmarks.performance_traces import Data, Group
     from benchmarks.speed_bounds import Bounds
 
 DATASHEET = (1.0, 1.0, 1.0)  # shares of bandwidth, peak, and bandwidth for the KV cache

@@ -28,15 +28,15 @@ from benchmarks.performance_results import OFFLINE, OFFLINE_AMD, ONLINE, OWN_RUN
 from benchmarks.performance_rows import is_sound
 from benchmarks.speed_bounds import bounds_of
 
-from benchmarks import performance_baselines, performance_fit
+from benchmarks import performance_baselines, performance_fit, performance_traces
 from llmtune.calc.step_costs import generation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.performance_baselines import Roofline
-    from benchmarks.performance_fit import Data
     from benchmarks.performance_rows import Row
+    from benchmarks.performance_traces import Data
 
     from llmtune.calc.simulation import Trace
 
@@ -93,7 +93,7 @@ def replay_all(rows: Sequence[Row], workers: int) -> dict[str, Trace | str]:
 
 
 def _replay(task: tuple[list[Row], Mapping[str, float]]) -> dict[str, Trace | str]:
-    return performance_fit.replay(*task)
+    return performance_traces.replay(*task)
 
 
 def may_fit(rows: Iterable[Row]) -> np.ndarray:
@@ -185,7 +185,7 @@ def replay_again(data: Data, values: Mapping[str, float]) -> Data:
     keys = {row.key for row in data.rows if row.load.rate is not None}
     places = [place for place, row in enumerate(data.rows) if row.key in keys]
     rows = [data.rows[place] for place in places]
-    again = performance_fit.prepare(rows, performance_fit.replay(rows, values), values)
+    again = performance_traces.prepare(rows, performance_traces.replay(rows, values), values)
     kept = [group for group in data.groups if data.rows[group.rows[0]].key not in keys]
     renewed = [replace(group, rows=[places[row] for row in group.rows]) for group in again.groups]
     return replace(data, groups=[*kept, *renewed])
@@ -217,7 +217,8 @@ def _predict(work: Work, held: np.ndarray, values: Mapping[str, float]) -> Found
     found = performance_fit.predict(work.data, values)
     places = [place for place in np.flatnonzero(held) if work.data.rows[place].load.rate is not None]
     rows = [work.data.rows[place] for place in places]
-    again = performance_fit.predict(performance_fit.prepare(rows, performance_fit.replay(rows, values), values), values)
+    data = performance_traces.prepare(rows, performance_traces.replay(rows, values), values)
+    again = performance_fit.predict(data, values)
     for quantity, array in found.items():
         array[places] = again[quantity]
     return found

@@ -58,10 +58,10 @@ or what GPU it was, and V0's multi-step scheduling appear in the table by source
 
 Five choices were made with the folds in view, so the folds are not blind to them: how strongly chips move together
 (`ALIKE`) and what does not (`APART`, both in `benchmarks/performance_priors.py`), and the priors of Triton's attention,
-of `processor_bandwidth/paged` and of MXFP4 weights that are not laid out (`mxfp4-strided`). What else a step depends on
-was read in vLLM's sources and in the scripts of the benchmarks, often where rows erred. Models without a row in the fit
-(`argonne-unseen`) have the machines of `argonne`, and most of them the layers of models that were fitted; these are left
-out where the model is.
+of `processor_bandwidth/paged` and of MXFP4 weights that are not laid out (`mxfp4-strided`). What else a step depends
+on was read in vLLM's sources and in the scripts of the benchmarks, often where rows erred. Models without a row in the
+fit (`argonne-unseen`) have the machines of `argonne`, and most of them the layers of models that were fitted; these are
+left out where the model is.
 """
 
 

@@ -248,11 +248,11 @@ def held_out(kinds: Sequence[str], workers: int) -> dict[str, dict[str, Predicte
     """Predictions of all rows by kind of fold, of coefficients that never saw them."""
     from benchmarks.performance_priors import prior_values
 
-    from benchmarks import performance_fit, performance_folds
+    from benchmarks import performance_folds, performance_traces
 
     rows = keep(load_rows(usable=True))
     traces = performance_folds.replay_all(rows, workers)
-    data = performance_fit.prepare(rows, traces, prior_values())
+    data = performance_traces.prepare(rows, traces, prior_values())
     methods = performance_folds.predict_held_out(data, kinds, workers)
     return {
         kind: {

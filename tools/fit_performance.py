@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from benchmarks.performance_priors import load_priors, prior_values
 from benchmarks.performance_rows import is_sound, load_rows
+from benchmarks.performance_traces import Data, prepare, replay
 from benchmarks.speed_of_light import keep
 
 from benchmarks import performance_fit as engine
@@ -45,16 +46,16 @@ def fitting_rows() -> list[Row]:
     return [row for source in engine.SOURCES for row in keep(load_rows(source, usable=True)) if is_sound(row)]
 
 
-def fit_all(rows: Sequence[Row], rounds: int) -> tuple[engine.Data, dict[str, float]]:
+def fit_all(rows: Sequence[Row], rounds: int) -> tuple[Data, dict[str, float]]:
     """Replay and fit, then once more: where requests come by the clock, the replay depends on the costs."""
     values = prior_values()
     for _ in range(rounds):
-        data = engine.prepare(rows, engine.replay(rows, values), values)
+        data = prepare(rows, replay(rows, values), values)
         values = engine.fit(data, np.ones(len(rows), bool))
     return data, values
 
 
-def entries(data: engine.Data, values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+def entries(data: Data, values: Mapping[str, float]) -> dict[str, dict[str, Any]]:
     """Every coefficient with its interval and evidence."""
     deviations = engine.deviations(data, np.ones(len(data.rows), bool), values)
     found = {}

@@ -109,11 +109,12 @@ def test_a_chip_nobody_measured_moves_with_the_others() -> None:
     pytest.importorskip("scipy")
     import numpy as np
     from benchmarks.performance_priors import ALIKE, load_priors, prior_values
+    from benchmarks.performance_traces import prepare, replay
 
     from benchmarks import performance_fit as engine
 
     rows, priors, values = load_rows("llmservingsim", usable=True), load_priors(), prior_values()
-    data = engine.prepare(rows, engine.replay(rows, values), values)
+    data = prepare(rows, replay(rows, values), values)
     found = engine.fit(data, np.ones(len(rows), bool))
 
     def moved(name: str) -> float:
