@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from llmtune.spec.model import Model
 
 DATA = Path(__file__).parent / "data" / "performance"
-KEY = ("model", "gpu", "gpus", "engine", "settings")  # what makes a deployment
+KEY = ("model", "gpu", "gpus", "engine", "settings", "environment")  # what makes a deployment
 APART = ("Qwen/Qwen3-235B-A22B-FP8", "nvidia/Llama-3.1-8B-Instruct-FP8")
 NODE = 8  # GPUs of one machine; more are several machines
 
@@ -73,7 +73,7 @@ class Arrivals:
 class Row:
     """One measurement.
 
-    ``measured`` holds seconds (``ttft_s``, ``tpot_s``, ``*_p99_s``), of which ``statistic`` says what they are over
+    ``environment`` has variables that the server was started with. ``measured`` holds seconds (``ttft_s``, ``tpot_s``, ``*_p99_s``), of which ``statistic`` says what they are over
     requests (``mean``, ``median``, ``unknown``), and rates over the run (``output_tok_s``, ``total_tok_s``,
     ``req_s``, and ``batch_s``, the seconds of an offline batch). ``stated`` is the release as the source names it where
     ``engine`` stands in for it. ``assumed`` names what the source does not say and was deduced (``engine``,
@@ -91,6 +91,7 @@ class Row:
     settings: Mapping[str, Any]
     arrivals: Arrivals
     measured: Mapping[str, float]
+    environment: Mapping[str, str] = field(default_factory=dict)
     statistic: str = "mean"
     stated: str = ""
     assumed: tuple[str, ...] = ()
@@ -214,13 +215,13 @@ def _side(pair: Mapping[str, Any], key: str, rows: Mapping[str, Row]) -> Row:
 
 @cache
 def site_of(key: str) -> Site:
-    """The site of a deployment, given as JSON: model, gpu, gpus, engine, settings."""
+    """The site of a deployment, given as JSON: model, gpu, gpus, engine, settings, and what environment it had."""
     given = json.loads(key)
     engine = engines.find(given["engine"])
     method = given["settings"].get("quantization")
     model = model_of(given["model"], method)
     settings = tuple(Setting(flag, value) for flag, value in given["settings"].items() if flag != "quantization")
-    deployment = Deployment(given["model"], settings)
+    deployment = Deployment(given["model"], settings, environment=given.get("environment", {}))
     nodes = -(-given["gpus"] // NODE)
     hardware = Hardware(gpus.load(given["gpu"]), max(given["gpus"] // nodes, 1), nodes)
     return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
@@ -254,7 +255,7 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _row(header: Mapping[str, Any], deployment: Mapping[str, Any], run: Mapping[str, Any]) -> Row:
-    kept = {name: deployment[name] for name in KEY}
+    kept = {name: deployment[name] for name in KEY if name in deployment}
     return Row(
         id=run["id"],
         source=header["source"],

@@ -83,7 +83,7 @@ def without_repeats(source: Source) -> Source:
     """The source without rows that say the same measurement again: the first has what all of them tell."""
     kept: dict[str, Run] = {}
     for run in source.runs:
-        place = {key: value for key, value in run.deployment.items() if key not in {"settings", "assumed"}}
+        place = {key: value for key, value in run.deployment.items() if key not in {"settings", "environment", "assumed"}}
         told = run.measured.get("total_tok_s") or {name: f"{value:.{SAME}g}" for name, value in run.measured.items()}
         key = json.dumps([place, run.load, told], sort_keys=True)
         first = kept.setdefault(key, run)

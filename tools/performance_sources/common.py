@@ -62,13 +62,14 @@ class Run:
     measured: Mapping[str, float]
     assumed: tuple[str, ...] = ()
     excluded: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
     url: str = ""  # where it differs from the file's: an address, or what follows the file's
     stated: str = ""
 
     @property
     def deployment(self) -> dict[str, Any]:
         """What runs of one server share."""
-        extra = {"stated": self.stated, "assumed": list(self.assumed)}
+        extra = {"environment": dict(self.environment), "stated": self.stated, "assumed": list(self.assumed)}
         return {
             "model": self.model,
             "gpu": self.gpu,

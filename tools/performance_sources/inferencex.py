@@ -9,6 +9,11 @@ commit of that day) and the release in its ``configs/nvidia-master.yaml`` or wor
   run as data parallel.
 * Lengths are uniform between 0.8 and 1.0 of the nominal (``--random-range-ratio 0.8``), with ``--ignore-eos``.
 * ten requests for each of the concurrency, after twice the concurrency as warm-up.
+* Scripts export variables that choose kernels: gpt-oss ran Marlin's on Hopper from 2026 on and 8-bit activations on
+  Blackwell, MiniMax FP8 ran Triton's on B200 before 0.19.0, and its 32-bit routers had tensor cores (TF32) only from
+  2026-04-22 on, on B300 from 2026-04-21.
+* Trials before a script was merged had other settings. Those of MiniMax NVFP4 on B200 are faster nowhere, and where
+  prompts are short (two fit the merged script's largest graph) first tokens take twice as long: no such graphs yet.
 """
 
 from __future__ import annotations
@@ -55,13 +60,21 @@ LLAMA: dict[str, Any] = {
 GPT_OSS: dict[str, Any] = {**BASIC, **NO_CACHE, "max-num-batched-tokens": 8192}
 FIRST_OSS = {**GPT_OSS, "async-scheduling": True, "cuda-graph-sizes": [2048]}
 LATER_OSS = {**GPT_OSS, "max-cudagraph-capture-size": 2048}
+B200_OSS: dict[str, Any] = {"max-num-seqs": 512, LENGTH: "close"}
 KIMI: dict[str, Any] = {"max-num-seqs": "concurrency", LENGTH: LENGTH, **LATER_FUSED}
 MINIMAX: dict[str, Any] = {
     **BASIC, **NO_CACHE, LENGTH: LENGTH, "kv-cache-dtype": "fp8", "max-cudagraph-capture-size": 2048,
     "max-num-batched-tokens": TWICE, "stream-interval": 20,
 }  # fmt: skip
+MINIMAX_TRIAL = {flag: value for flag, value in MINIMAX.items() if flag != "max-cudagraph-capture-size"}
 FP8_B200: dict[str, Any] = {"gpu-memory-utilization": 0.95, LENGTH: LENGTH, "block-size": 32}
 PIECEWISE = {"compilation-config": {"cudagraph_mode": "PIECEWISE"}}
+VARIABLES = "environment"
+MARLIN = {VARIABLES: {"VLLM_MXFP4_USE_MARLIN": "1"}}
+EIGHT_BITS = {VARIABLES: {"VLLM_USE_FLASHINFER_MOE_MXFP4_MXFP8": "1"}}
+TRITON = {VARIABLES: {"VLLM_USE_FLASHINFER_MOE_FP8": "0", "VLLM_MOE_USE_DEEP_GEMM": "0"}}
+MULTINODE = {VARIABLES: {"VLLM_FLASHINFER_ALLREDUCE_BACKEND": "mnnvl"}}
+ROUNDED = {VARIABLES: {"VLLM_FLOAT32_MATMUL_PRECISION": "high"}}
 ALWAYS, ASKED, NEVER = "always", "asked", "never"  # when a script turns expert parallelism on
 # (model, precision, GPU) -> from which day on, expert parallelism, settings.
 RECIPES: dict[tuple[str, str, str], list[tuple[str, str, dict[str, Any]]]] = {
@@ -80,15 +93,15 @@ RECIPES: dict[tuple[str, str, str], list[tuple[str, str, dict[str, Any]]]] = {
     ("gpt-oss-120b", "fp4", "h100-sxm"): [
         ("2025-11", NEVER, {**FIRST_OSS, "max-num-seqs": "concurrency", LENGTH: FIXED}),
         ("2025-12", NEVER, {**LATER_OSS, "async-scheduling": True, "max-num-seqs": "concurrency", LENGTH: FIXED}),
-        ("2026", NEVER, {**LATER_OSS, "max-num-seqs": "concurrency", LENGTH: FIXED}),
+        ("2026", NEVER, {**LATER_OSS, **MARLIN, "max-num-seqs": "concurrency", LENGTH: FIXED}),
     ],
     ("gpt-oss-120b", "fp4", "h200-sxm"): [
         ("2025-11", NEVER, {**FIRST_OSS, "max-num-seqs": "concurrency", LENGTH: "close"}),
-        ("2026", NEVER, {**LATER_OSS, "max-num-seqs": "concurrency", LENGTH: "close"}),
+        ("2026", NEVER, {**LATER_OSS, **MARLIN, "max-num-seqs": "concurrency", LENGTH: "close"}),
     ],
     ("gpt-oss-120b", "fp4", "b200"): [
-        ("2025-11", NEVER, {**FIRST_OSS, "max-num-seqs": 512, LENGTH: "close", "compilation-config": FUSED}),
-        ("2026", NEVER, {**LATER_OSS, **LATER_FUSED, "kv-cache-dtype": "fp8", "max-num-seqs": 512, LENGTH: "close"}),
+        ("2025-11", NEVER, {**FIRST_OSS, **EIGHT_BITS, **B200_OSS, "compilation-config": FUSED}),
+        ("2026", NEVER, {**LATER_OSS, **LATER_FUSED, **EIGHT_BITS, **B200_OSS, "kv-cache-dtype": "fp8"}),
     ],
     ("Kimi-K2.5", "int4", "h200-sxm"): [
         ("2026-03-01", NEVER, {**KIMI, "gpu-memory-utilization": 0.95}),
@@ -109,13 +122,24 @@ RECIPES: dict[tuple[str, str, str], list[tuple[str, str, dict[str, Any]]]] = {
         ("2026-03-27", ALWAYS, {"gpu-memory-utilization": 0.95, LENGTH: LENGTH, **NO_CACHE}),
     ],
     ("MiniMax-M2.5", "fp8", "b200"): [
-        ("2026-03-01", ALWAYS, FP8_B200),
-        ("2026-03-27", ALWAYS, {**FP8_B200, **NO_CACHE}),
-        ("2026-04", ASKED, {**MINIMAX, "block-size": 32}),
+        ("2026-03-01", ALWAYS, {**FP8_B200, **TRITON}),
+        ("2026-03-27", ALWAYS, {**FP8_B200, **TRITON, **NO_CACHE}),
+        ("2026-04", ASKED, {**MINIMAX, **MULTINODE, "block-size": 32}),
+        ("2026-04-22", ASKED, {**MINIMAX, **ROUNDED, "block-size": 32}),
     ],
-    ("MiniMax-M2.5", "fp8", "b300"): [("2026-04", ASKED, {**MINIMAX, "block-size": 32})],
-    ("MiniMax-M2.5", "fp4", "b200"): [("2026-04", ASKED, MINIMAX)],
-    ("MiniMax-M2.5", "fp4", "b300"): [("2026-04", ASKED, MINIMAX)],
+    ("MiniMax-M2.5", "fp8", "b300"): [
+        ("2026-04", ASKED, {**MINIMAX, **MULTINODE, "block-size": 32}),
+        ("2026-04-21", ASKED, {**MINIMAX, **ROUNDED, "block-size": 32}),
+    ],
+    ("MiniMax-M2.5", "fp4", "b200"): [
+        ("2026-04", ASKED, MINIMAX_TRIAL),
+        ("2026-04-08", ASKED, MINIMAX),
+        ("2026-04-22", ASKED, {**MINIMAX, **ROUNDED}),
+    ],
+    ("MiniMax-M2.5", "fp4", "b300"): [
+        ("2026-04", ASKED, MINIMAX),
+        ("2026-04-21", ASKED, {**MINIMAX, **ROUNDED}),
+    ],
 }
 # Releases that the sample leaves out, from the benchmark's workflows of that day.
 RELEASES = {"2025-10-29": "0.10.2", "2025-11-02": "0.10.2", "2025-12-05": "0.11.2"}
@@ -137,11 +161,13 @@ def _run(row: Found) -> Run:
     recipe = _recipe(name, precision, gpu, date)
     excluded = _excluded(row, known=recipe is not None)
     release, assumed = _release(row, date)
+    variables: dict[str, str] = {}
     if recipe is None:
         settings = {} if excluded else _plain(row)
         assumed = (*assumed, "settings")
     else:
         settings = {**_parallel(row, recipe[0]), **_filled(recipe[1], row)}
+        variables = settings.pop(VARIABLES, {})
         if "wip=True" in row["notes"]:
             assumed = (*assumed, "settings")  # a trial before the script was merged
     return Run(
@@ -151,6 +177,7 @@ def _run(row: Found) -> Run:
         gpus=0 if "disagg" in row["other_flags"] else int(row["tp"]),
         engine=release,
         settings=settings,
+        environment=variables,
         load=_load(row, uniform_lengths=recipe is not None),
         measured=measured(row),
         assumed=assumed,

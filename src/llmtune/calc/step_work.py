@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llmtune.calc.drafts import draft_modules
+from llmtune.calc.expert_kernels import expert_kernel
 from llmtune.calc.step_caches import CacheWork, cache_work, state_bytes
-from llmtune.calc.switches import words
 from llmtune.calc.weights import Split, module_bytes
 from llmtune.spec.model import StateSpace
 from llmtune.spec.record import dataclass
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from llmtune.spec.weights import Format, Module
 
 PLAIN, INT8, INT4, MXFP4, NVFP4 = "plain", "int8", "int4", "mxfp4", "nvfp4"
-STRIDED = "mxfp4-strided"  # Triton kernels on weights that are not laid out for them
 FP8, FP8_BLOCK, WIDENED = "fp8", "fp8-block", "widened"  # the last: 8 bits without tensor cores for them
-PEAKS = {FP8: "fp8", FP8_BLOCK: "fp8", INT8: "int8", NVFP4: "fp4"}  # the others compute in 16 bit
+FP32 = "fp32"  # routers in 32 bit: no tensor cores
+PEAKS = {FP8: "fp8", FP8_BLOCK: "fp8", INT8: "int8", NVFP4: "fp4", FP32: "fp32"}  # the others compute in 16 bit
+PEAKS |= {"fp8-block-cutlass": "fp8", "fp8-block-triton": "fp8", "mxfp4-fp8": "fp8"}  # of ``expert_kernels``
 WIDENING = frozenset({INT4, MXFP4, WIDENED})  # weights become 16-bit numbers on their way into the tensor cores
-EIGHT_BITS = 8
+EIGHT_BITS, SIXTEEN_BITS = 8, 16
+PRECISION, ROUNDED = "VLLM_FLOAT32_MATMUL_PRECISION", frozenset({"high", "medium"})
 QUERIES_AND_KEYS = 2  # a norm over all heads sums both at once
 ACTIVATION = 2  # bytes of a number between layers
 
@@ -113,8 +115,8 @@ def describe_work(site: Site) -> StepWork:
     ends, sums = (sum(count(group.modules) for group in layers) for count in (_ends, _sums))
     norms = sum(isinstance(module, Vector) and "norm" in module.name for module in dense)
     return StepWork(
-        dense=_matrices((*dense, *draft), split, gpu),
-        head=_matrices(head, split, gpu),
+        dense=_matrices((*dense, *draft), split, site),
+        head=_matrices(head, split, site),
         experts=_experts(routed, split, site),
         caches=cache_work(site),
         state_bytes=state_bytes(site),
@@ -157,7 +159,7 @@ def kernel_of(form: Format, gpu: Gpu) -> str:
     """
     name = form.name
     if form.bits > EIGHT_BITS:
-        return PLAIN
+        return FP32 if form.bits > SIXTEEN_BITS else PLAIN
     if name.startswith(("fp8", "mxfp8")):
         own = FP8_BLOCK if form.scale in {Scale.BLOCK, Scale.GROUP} else FP8
         return own if "fp8" in gpu.flops else WIDENED
@@ -168,17 +170,29 @@ def kernel_of(form: Format, gpu: Gpu) -> str:
     return MXFP4 if name.startswith("mxfp4") else INT4
 
 
-def _matrices(modules: Iterable[Module], split: Split, gpu: Gpu) -> tuple[Matrices, ...]:
+def _matrices(modules: Iterable[Module], split: Split, site: Site) -> tuple[Matrices, ...]:
+    gpu, rounded = site.hardware.gpu, _rounds(site)
     size: dict[str, float] = defaultdict(float)
     flops: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
     for module, count in _counted(modules).items():
         kernel = kernel_of(module.format, gpu) if isinstance(module, (Linear, Embedding)) else PLAIN
+        if kernel == FP32 and rounded:
+            kernel = PLAIN
         size[kernel] += count * module_bytes(module, split)
         if isinstance(module, (Linear, Embedding)):
             flops[kernel] += count * 2 * _elements(module, split)
             calls[kernel] += count
     return tuple(Matrices(kernel, size[kernel], flops[kernel], calls[kernel]) for kernel in size)
+
+
+def _rounds(site: Site) -> bool:
+    """Whether tensor cores multiply 32-bit numbers, rounded to TF32: on request.
+
+    Newer kernels for routers of few tokens, and those on request of 0.26.0, are not told apart.
+    Source: vLLM 0.13.0 v1/worker/gpu_worker.py::Worker.init_device.
+    """
+    return site.deployment.environment.get(PRECISION) in ROUNDED and "tf32" in site.hardware.gpu.flops
 
 
 def _counted(modules: Iterable[Module]) -> Mapping[Module, int]:
@@ -208,7 +222,6 @@ def _widths(module: Linear, tensor: int) -> float:
 
 def _experts(modules: Iterable[Experts], split: Split, site: Site) -> tuple[ExpertWork, ...]:
     work, gpu = [], site.hardware.gpu
-    strided = gpu.capability in words(site.engine, "speed.strided_mxfp4")
     for module, layers in _counted(modules).items():
         assert isinstance(module, Experts)
         size = layers * module_bytes(module, split)
@@ -217,9 +230,7 @@ def _experts(modules: Iterable[Experts], split: Split, site: Site) -> tuple[Expe
         flops = each * module.top_k / split.experts
         inner = (3 if module.gated else 2) * module.intermediate / split.moe_tensor
         moved = layers * module.top_k * (2 * module.hidden + inner) * ACTIVATION
-        kernel = kernel_of(module.format, gpu)
-        if kernel == MXFP4 and strided:
-            kernel = STRIDED
+        kernel = expert_kernel(kernel_of(module.format, gpu), site, whole=split.experts > 1)
         work.append(ExpertWork(kernel, size, flops, module.top_k / module.count, layers, moved))
     return tuple(work)
 
