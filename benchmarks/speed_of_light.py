@@ -18,6 +18,8 @@ twin             the same figures as the same model, layout and load on another 
                  the two is a copy, and the slower GPU's is taken for it
 idle-wait        a first token twice as late as on the same server when at least twice as many requests come a second:
                  it did not wait for other requests, and how long those of other runs of this server did is not known
+disturbed        a token a quarter slower than in two other runs of the same server that had at least as many clients and
+                 prompts as long, with the same answers: more work cannot take less time, something else ran
 room             as many requests decoded, by Little's law, as fill 80 % of the KV cache that settings nobody stated
                  would leave: whether requests waited for blocks is not known
 arrivals         requests are said to come much faster than they were served, but none waited for another: another rate
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
 
 TWINS, TWIN_SHARE, ALIKE = 5, 0.8, 0.01  # so many loads, of which so many agree so closely
 LATER = 2.0  # times as late
+BY_LOAD = frozenset({"max-num-seqs", "max-model-len", "max-num-batched-tokens"})  # which scripts choose for a load
+SLOWER, WITNESSES = 1.25, 2  # times as slow, as so many say
 FIRST = ("ttft_s", "ttft_p99_s")
 
 
@@ -98,7 +102,7 @@ def keep(rows: Iterable[Row], found: Sequence[Objection] | None = None) -> list[
 def audit(rows: Iterable[Row]) -> list[Objection]:
     """Everything that is wrong with the rows, in their order: for each row the first rule that condemns all of it."""
     rows = list(rows)
-    found = [*_twins(rows), *_idle_waits(rows)]
+    found = [*_twins(rows), *_idle_waits(rows), *_disturbed(rows)]
     for row in rows:
         for objection in objections(row):
             found.append(objection)
@@ -153,8 +157,33 @@ def _idle_waits(rows: Sequence[Row]) -> list[Objection]:
     return found
 
 
+def _disturbed(rows: Sequence[Row]) -> Iterator[Objection]:
+    """Runs in a closed loop that two others of the same server contradict, which had no less to do."""
+    servers: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.arrivals.concurrency and row.arrivals.prompt and "tpot_s" in row.measured:
+            settings = {flag: value for flag, value in row.settings.items() if flag not in BY_LOAD}
+            place = (row.source, row.model, row.gpu, row.gpus, row.engine, row.environment, row.arrivals.output)
+            servers[f"{place} {sorted(settings.items(), key=str)}"].append(row)
+    for runs in servers.values():
+        for row in runs:
+            slow = [run.measured["tpot_s"] for run in runs if run is not row and _asks_more(run, row)]
+            slow = sorted(tpot for tpot in slow if tpot * SLOWER < row.measured["tpot_s"])
+            if len(slow) >= WITNESSES:
+                told = f"{1e3 * row.measured['tpot_s']:.1f} ms a token, {1e3 * slow[1]:.1f} under more load"
+                yield Objection(row, "disturbed", told)
+
+
+def _asks_more(one: Row, other: Row) -> bool:
+    """Whether a run has at least the clients and the prompts of another."""
+    some, others = one.arrivals, other.arrivals
+    assert some.prompt and others.prompt
+    return (some.concurrency or 0) >= (others.concurrency or 0) and some.prompt[0] >= others.prompt[0]
+
+
 RULES = (
     "twin",
+    "disturbed",
     "does-not-start",
     "beyond-context",
     "room",

@@ -17,7 +17,7 @@ from llmtune.calc.settings import Settings
 from llmtune.calc.simulation import Server
 from llmtune.calc.simulation_server import held_blocks
 from llmtune.calc.step_costs import Rates, describe_costs, generation
-from llmtune.calc.step_time import SendCosts
+from llmtune.calc.step_time import SendCosts, Way
 from llmtune.spec.memory import Failure
 from llmtune.spec.record import dataclass
 
@@ -124,7 +124,8 @@ def scale_costs(costs: StepCosts, factors: Factors) -> StepCosts:
 
 
 def _scale_send(send: SendCosts, decode: float, prefill: float) -> SendCosts:
-    return SendCosts(send.once * decode, send.once_token * decode, send.ring * prefill, send.ring_token * prefill)
+    one, two = (Way(way.start * decode, way.token * decode) for way in (send.one, send.two))
+    return replace(send, one=one, two=two, ring=Way(send.ring.start * prefill, send.ring.token * prefill))
 
 
 def basis_of(site: Site, coefficients: Coefficients) -> tuple[str, ...]:

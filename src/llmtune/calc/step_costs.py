@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, SendCosts, StepCosts
+from llmtune.calc.step_time import CacheCosts, DenseCosts, ExpertCosts, SendCosts, StepCosts, Way
 from llmtune.calc.step_work import PEAKS, WIDENING, StepWork, describe_work
 from llmtune.spec.record import dataclass
 
@@ -32,6 +32,7 @@ LEAST_INTENSITY = 100  # FLOPs for each byte of bandwidth, where a GPU's rates a
 ATTENTION_KERNELS = 4  # of a layer: rotary, cache writes, attention, activation
 PAGED = "paged"  # V0's own attention kernel of crowded steps
 BOTH_DIRECTIONS = 2  # nvlink_bandwidth counts both
+PAIR = 2  # GPUs; of a pair each reads the other, whatever the size
 CONSUMER_BLACKWELL = (12, 0)  # compute capability
 
 
@@ -106,7 +107,8 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
     fixed -= work.fused_norms * value("fused_norm_gain")
     fixed += sum(part.calls * value("call_seconds", part.kernel, *rates.chip) for part in work.dense)
     for part in work.experts:
-        fixed += part.layers * value("expert_layer_seconds", part.kernel, *rates.chip)
+        each = part.local * value("expert_each_seconds", part.kernel, *rates.chip)
+        fixed += part.layers * (value("expert_layer_seconds", part.kernel, *rates.chip) + each)
     fixed += work.state_layers * value("state_layer_seconds")
     fixed += value("step_seconds", rates.generation, "one" if work.ranks == 1 else "several")
     request = value("request_seconds", rates.generation)
@@ -218,30 +220,33 @@ def _caches(work: StepWork, rates: Rates) -> tuple[CacheCosts, ...]:
 
 
 def _sends(work: StepWork, rates: Rates) -> tuple[SendCosts, ...]:
-    """Collectives of a step: of tensor parallelism, of experts, and what one stage sends to the next.
-
-    An all-reduce moves 2 (n - 1) / n of the tensor through each GPU's link.
-    """
+    """Collectives of a step: of tensor parallelism, of experts, and what one stage sends to the next."""
     groups = []
     for count, ranks in ((work.collectives, work.ranks), (work.exchanges, work.expert_ranks)):
         if count and ranks > 1:
-            groups.append(_send(rates, ranks, ranks, count, 2 * (ranks - 1) / ranks * work.reduced_bytes))
+            groups.append(_send(work, rates, reach=ranks, ranks=ranks, count=count))
     if work.stages > 1:
-        groups.append(_send(rates, rates.hardware.gpus, 2, work.stages - 1, work.reduced_bytes))
+        groups.append(_send(work, rates, reach=rates.hardware.gpus, ranks=2, count=work.stages - 1))
     return tuple(groups)
 
 
-def _send(rates: Rates, reach: int, ranks: int, count: int, moved: float) -> SendCosts:
-    """``count`` times so many bytes a token, over the slowest link within ``reach`` GPUs."""
+def _send(work: StepWork, rates: Rates, *, reach: int, ranks: int, count: int) -> SendCosts:
+    """``count`` times a step's tokens over the slowest link within ``reach`` GPUs.
+
+    An all-reduce moves 2 (n - 1) / n of the tensor through each GPU's link.
+    """
     link, bandwidth = _link(rates.hardware, reach)
     keys = (link, str(ranks), *rates.chip)
     value = rates.coefficients.value
-    return SendCosts(
-        once=count * value("collective_seconds", *keys),
-        once_token=count * moved / (bandwidth * value("link_share", *keys)),
-        ring=count * value("ring_seconds", *keys),
-        ring_token=count * moved / (bandwidth * value("ring_share", *keys)),
-    )
+    moved = 2 * (ranks - 1) / ranks * work.reduced_bytes
+
+    def way(start: str, share: str) -> Way:
+        return Way(count * value(start, *keys), count * moved / (bandwidth * value(share, *keys)))
+
+    one, ring = way("collective_seconds", "link_share"), way("ring_seconds", "ring_share")
+    if link != "nvlink" or ranks <= PAIR:
+        return SendCosts(one, one, ring, 0.0)
+    return SendCosts(one, way("halves_seconds", "halves_share"), ring, work.one_kernel_bytes / work.reduced_bytes)
 
 
 def _link(hardware: Hardware, ranks: int) -> tuple[str, float]:

@@ -76,16 +76,25 @@ class CacheCosts:
 
 
 @dataclass(frozen=True, slots=True)
-class SendCosts:
-    """Collectives of a step in one group of ranks, which go the quicker of two ways: a latency and seconds a token.
+class Way:
+    """Seconds of collectives that go one way: whatever their size, and more a token."""
 
-    ``once``: one kernel in which ranks read from each other, for small messages; ``ring``: NCCL, for large ones.
+    start: float
+    token: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendCosts:
+    """Collectives of a step in one group of ranks, in one of three ways.
+
+    ``one``: a kernel in which every rank reads all others, taken for steps of fewer than ``below`` tokens; ``two``: one
+    in which each sums a part and reads the others' sums; ``ring``: NCCL. Of the last two the quicker is taken.
     """
 
-    once: float
-    once_token: float
-    ring: float
-    ring_token: float
+    one: Way
+    two: Way
+    ring: Way
+    below: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +172,9 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
         compute += attention
     sent = 0.0
     for send in costs.sends:
-        sent += _least(send.once + send.once_token * tokens, send.ring + send.ring_token * tokens)
+        one, two, ring = (way.start + way.token * tokens for way in (send.one, send.two, send.ring))
+        quicker = _least(two, ring)
+        sent += quicker + (one - quicker) * (tokens < send.below)
     total += kv_cache + sent + costs.host_step
     host = costs.host_request * (batch.decodes + batch.prefills) + _launching(costs, batch, total)
     return StepTime(total + host, weights, compute, kv_cache, sent, costs.host_step + host)

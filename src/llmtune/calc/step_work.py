@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from llmtune.calc.all_reduce import one_kernel_bytes
 from llmtune.calc.drafts import draft_modules
 from llmtune.calc.expert_kernels import expert_kernel
 from llmtune.calc.step_caches import CacheWork, cache_work, state_bytes
@@ -50,7 +51,8 @@ class Matrices:
 
 @dataclass(frozen=True, slots=True)
 class ExpertWork:
-    """Routed experts that are alike: bytes of all on a rank, FLOPs a token on a rank, top-k over their number.
+    """Routed experts that are alike: bytes of all ``local`` ones on a rank, FLOPs a token on a rank, top-k over their
+    number.
 
     ``moved`` bytes a token go through memory between their kernels: a copy of the token for each expert it is sent to,
     in and out of the layer and in between.
@@ -62,6 +64,7 @@ class ExpertWork:
     share: float
     layers: int
     moved: float
+    local: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,11 @@ class StepWork:
     """The work of one step.
 
     ``dense`` and ``head`` by kernel class; ``state_bytes`` a request, read and written; ``reduced_bytes`` of one token
-    in one collective, of which there are ``collectives`` over ``ranks`` GPUs, and ``exchanges`` of experts over
-    ``expert_ranks``. ``layers`` of all stages, ``state_layers`` among them, and ``norms`` in all of them: each is a
-    small kernel, but for ``fused_norms`` that are part of a collective. ``activations`` are bytes of a token that go
-    into and come out of all matrices on a rank. ``whole_experts``: a rank holds whole experts, not slices of all.
+    in one collective, of which there are ``collectives`` over ``ranks`` GPUs, in one kernel each up to
+    ``one_kernel_bytes`` of all tokens, and ``exchanges`` of experts over ``expert_ranks``. ``layers`` of all stages,
+    ``state_layers`` among them, and ``norms`` in all of them: each is a small kernel, but for ``fused_norms`` that are
+    part of a collective. ``activations`` are bytes of a token that go into and come out of all matrices on a rank.
+    ``whole_experts``: a rank holds whole experts, not slices of all.
     """
 
     dense: tuple[Matrices, ...]
@@ -89,6 +93,7 @@ class StepWork:
     ranks: int
     collectives: int
     reduced_bytes: float
+    one_kernel_bytes: int
     expert_ranks: int
     exchanges: int
     stages: int
@@ -129,6 +134,7 @@ def describe_work(site: Site) -> StepWork:
         ranks=tensor,
         collectives=ends + sums if tensor > 1 else 0,
         reduced_bytes=float(model.hidden * ACTIVATION),
+        one_kernel_bytes=one_kernel_bytes(site),
         expert_ranks=tensor * shared,
         exchanges=2 * len(routed) if shared > 1 else 0,
         stages=resolved.pipeline_parallel,
@@ -231,7 +237,7 @@ def _experts(modules: Iterable[Experts], split: Split, site: Site) -> tuple[Expe
         inner = (3 if module.gated else 2) * module.intermediate / split.moe_tensor
         moved = layers * module.top_k * (2 * module.hidden + inner) * ACTIVATION
         kernel = expert_kernel(kernel_of(module.format, gpu), site, whole=split.experts > 1)
-        work.append(ExpertWork(kernel, size, flops, module.top_k / module.count, layers, moved))
+        work.append(ExpertWork(kernel, size, flops, module.top_k / module.count, layers, moved, local))
     return tuple(work)
 
 
