@@ -128,7 +128,7 @@ def cost(work: StepWork, rates: Rates, *, site: Site) -> StepCosts:
         host_launch=_launching(work, rates),
         graph_tokens=graph_tokens,
         graph_prompt_tokens=graph_prompt_tokens,
-        diversity=value("expert_diversity"),
+        evenness=value("expert_evenness"),
         token=_token(work, rates),
         decode_tokens=work.decode_tokens,
         replicas=work.replicas,

@@ -51,8 +51,9 @@ class DenseCosts:
 class ExpertCosts:
     """Routed experts of layers that are alike: ``read`` seconds for all of them, ``compute`` seconds a token.
 
-    A step of T tokens that were routed independently would touch 1 - (1 - ``share``) ** T of them, where ``share`` is
-    top-k over their number. Tokens of a text are not independent: they count as ``StepCosts.diversity`` x T.
+    Each of T tokens visits a ``share`` of them, top-k over their number. Some are visited more than others: with
+    popularity spread as a gamma distribution of shape k (``StepCosts.evenness``) a step touches
+    1 - (1 + ``share`` T / k) ** -k of them.
     """
 
     read: float
@@ -107,7 +108,7 @@ class StepCosts:
     ``host_request`` a request in the batch. A step of more than ``graph_tokens`` tokens, or ``graph_prompt_tokens``
     where some are of prompts, runs outside CUDA graphs: launching its kernels takes the host ``host_launch``, while the
     GPU works, so it shows where that has little to do. A decoding request brings ``decode_tokens`` (1 and draft
-    tokens). Tokens count as ``diversity`` times as many for how many experts they touch. ``replicas`` share the
+    tokens). ``evenness`` says how alike experts are in how often they are visited. ``replicas`` share the
     experts: these see that many times the tokens.
     """
 
@@ -125,7 +126,7 @@ class StepCosts:
     graph_prompt_tokens: int = 0
     decode_tokens: float = 1.0
     replicas: float = 1.0
-    diversity: float = 1.0
+    evenness: float = 1.0
     token: float = 0.0
 
 
@@ -159,7 +160,8 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
             compute += part.compute * worked
     for experts in costs.experts:
         routed = tokens * costs.replicas
-        read = experts.read * (1 - (1 - experts.share) ** (routed * costs.diversity))
+        touched = 1 - (1 + routed * experts.share / costs.evenness) ** -costs.evenness
+        read = experts.read * touched
         total += read + experts.compute * routed
         weights += read
         compute += experts.compute * routed
