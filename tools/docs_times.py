@@ -43,7 +43,8 @@ WORDS = {
     "collective_seconds": "a collective of a small message, however small",
     "decode_attention_share": "peak rate that attention of decoding requests reaches",
     "expert_bandwidth_share": "bandwidth that reading experts reaches",
-    "expert_diversity": "tokens of a text, as so many that are routed independently",
+    "expert_each_seconds": "and an expert on the rank, in such a layer",
+    "expert_evenness": "shape of how often experts are visited; the larger, the more alike",
     "expert_flops_share": "peak rate that experts reach",
     "expert_imbalance": "work of the busiest rank over the mean, where ranks hold whole experts",
     "expert_launches": "launches that a layer with experts counts as",
@@ -56,6 +57,8 @@ WORDS = {
     "kv_bandwidth_share": "bandwidth that reading the KV cache reaches",
     "layer_seconds": "attention, rotary and activation kernels of a layer, however small",
     "fused_norm_gain": "what a norm saves that is part of an all-reduce",
+    "halves_seconds": "a collective in two stages, before its traffic",
+    "halves_share": "link's bandwidth that collectives in two stages reach",
     "launch_seconds": "launching a kernel, on the host, outside CUDA graphs",
     "link_share": "link's bandwidth that collectives of small messages reach",
     "listed_token_seconds": "a token of context in V0's lists of blocks, on the host",
@@ -133,7 +136,7 @@ def coverage() -> str:
     experts = costs.experts[0]
     rows = []
     for count in TOKENS:
-        missed = (1 - experts.share) ** (count * costs.diversity)
+        missed = (1 + experts.share * count / costs.evenness) ** -costs.evenness
         read = sum(part.read for part in costs.experts) * (1 - missed)
         step = step_seconds(costs, Batch(count, CONTEXT))
         rows.append((count, f"{1 - missed:.0%}", f"{read * 1e3:.2f} ms", f"{step * 1e3:.2f} ms"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,13 +13,16 @@ from llmtune.calc.resolve import resolve
 from llmtune.calc.shares import Site
 from llmtune.calc.step_caches import PLAIN, SPARSE_HEADS, SPARSE_TOKENS, TRITON, cache_work
 from llmtune.calc.step_costs import Rates, describe_costs, generation
-from llmtune.calc.step_time import Batch, SendCosts, StepCosts, step_seconds, step_time
+from llmtune.calc.step_time import Batch, ExpertCosts, SendCosts, StepCosts, Way, step_seconds, step_time
 from llmtune.calc.step_work import describe_work
 from llmtune.catalog import engines, gpus
 from llmtune.catalog.coefficients import load_coefficients
 from llmtune.cli.loading import load_model
 from llmtune.spec.deployment import Deployment, Setting, Value
 from llmtune.spec.hardware import Hardware
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NOTHING = StepCosts(
     dense=(), head=(), experts=(), caches=(), state=0.0, sends=(), host_step=0.0, host_request=0.0
@@ -27,18 +32,26 @@ PROMPT = Batch(prefill_tokens=1000, prefills=1, pairs=500_000)
 
 
 def site_of(
-    model_id: str, gpu: str = "h100", count: int = 1, release: str = "0.33.0", settings: dict[str, Value] | None = None
+    model_id: str,
+    gpu: str = "h100",
+    count: int = 1,
+    release: str = "0.33.0",
+    settings: dict[str, Value] | None = None,
+    **environment: str,
 ) -> Site:
     model = load_model(model_id, offline=True)
     hardware, engine = Hardware(gpus.find(gpu), count), engines.find(release)
     wanted: dict[str, Value] = {"max-model-len": 8192, "tensor-parallel-size": count, **(settings or {})}
-    deployment = Deployment(model.id, tuple(Setting(flag, value) for flag, value in wanted.items()), {}, release)
+    deployment = Deployment(model.id, tuple(Setting(flag, value) for flag, value in wanted.items()), environment, release)
     return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
 
 
-def test_collectives_go_the_quicker_of_two_ways() -> None:
-    costs = replace(NOTHING, sends=(SendCosts(once=1e-3, once_token=1e-5, ring=3e-3, ring_token=1e-6),))
-    assert step_seconds(costs, Batch(10)) == pytest.approx(1e-3 + 10 * 1e-5)
+def test_collectives_of_few_tokens_go_in_one_kernel_and_others_the_quicker_way() -> None:
+    """In one kernel 1 ms + 10 us a token, in two stages 1.5 ms + 5 us, through NCCL 3 ms + 1 us."""
+    send = SendCosts(one=Way(1e-3, 1e-5), two=Way(1.5e-3, 5e-6), ring=Way(3e-3, 1e-6), below=64)
+    costs = replace(NOTHING, sends=(send,))
+    assert step_seconds(costs, Batch(63)) == pytest.approx(1e-3 + 63 * 1e-5)
+    assert step_seconds(costs, Batch(64)) == pytest.approx(1.5e-3 + 64 * 5e-6)
     assert step_time(costs, Batch(1000)).communication == pytest.approx(3e-3 + 1000 * 1e-6)
 
 
@@ -48,8 +61,30 @@ def test_all_reduces_move_a_token_through_the_link_twice() -> None:
     (send,) = describe_costs(site, load_coefficients()).sends
     value = load_coefficients().value
     moved = 2 * 80 * (2 * 7 / 8) * 8192 * 2
-    assert send.ring_token == pytest.approx(moved / (450e9 * value("ring_share", "nvlink", "8", "hopper")))
-    assert send.once == pytest.approx(2 * 80 * value("collective_seconds", "nvlink", "8", "hopper"))
+    assert send.ring.token == pytest.approx(moved / (450e9 * value("ring_share", "nvlink", "8", "hopper")))
+    assert send.one.start == pytest.approx(2 * 80 * value("collective_seconds", "nvlink", "8", "hopper"))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "count", "release", "settings", "tokens"),
+    [
+        pytest.param("h100", 8, "0.10.2", {}, 16, id="256 KB for eight"),
+        pytest.param("h100", 4, "0.10.2", {}, 32, id="512 KB for four"),
+        pytest.param("a100-80gb", 8, "0.33.0", {}, 16, id="norms apart"),
+        pytest.param("h100", 4, "0.33.0", {}, 128, id="2 MB with norms in it"),
+        pytest.param("b300", 8, "0.33.0", {}, 128, id="B300"),
+        pytest.param("h100", 8, "0.33.0", {"enforce-eager": True}, 16, id="no norms in it"),
+        pytest.param("h100", 2, "0.33.0", {}, 0, id="a pair"),
+        pytest.param("l40s", 4, "0.33.0", {}, 0, id="PCIe"),
+    ],
+)
+def test_messages_change_their_way_at_the_engines_own_sizes(
+    gpu: str, count: int, release: str, settings: dict[str, Value], tokens: int
+) -> None:
+    """Of Llama-3.3-70B: 16 KB a token."""
+    site = site_of("meta-llama/Llama-3.3-70B-Instruct", gpu, count, release, settings)
+    (send,) = describe_costs(site, load_coefficients()).sends
+    assert send.below == tokens
 
 
 def test_geforce_cards_send_through_the_host_and_boards_without_a_bridge_over_pcie() -> None:
@@ -59,10 +94,10 @@ def test_geforce_cards_send_through_the_host_and_boards_without_a_bridge_over_pc
     for gpu in ("rtx-4090", "l40s", "h100-pcie"):
         (sends[gpu],) = describe_costs(site_of("Qwen/Qwen3-8B", gpu=gpu, count=2), load_coefficients()).sends
     moved = 2 * 36 * (2 * 1 / 2) * 4096 * 2
-    assert sends["rtx-4090"].ring_token == pytest.approx(moved / (32e9 * value("ring_share", "host", "2")))
-    assert sends["l40s"].ring_token == pytest.approx(moved / (32e9 * value("ring_share", "pcie", "2")))
-    assert sends["h100-pcie"].ring_token == pytest.approx(sends["l40s"].ring_token / 2)
-    assert sends["rtx-4090"].ring_token > 2 * sends["l40s"].ring_token
+    assert sends["rtx-4090"].ring.token == pytest.approx(moved / (32e9 * value("ring_share", "host", "2")))
+    assert sends["l40s"].ring.token == pytest.approx(moved / (32e9 * value("ring_share", "pcie", "2")))
+    assert sends["h100-pcie"].ring.token == pytest.approx(sends["l40s"].ring.token / 2)
+    assert sends["rtx-4090"].ring.token > 2 * sends["l40s"].ring.token
 
 
 def test_launches_show_only_beyond_the_captured_graphs_and_where_the_gpu_is_quicker() -> None:
@@ -258,12 +293,88 @@ def test_what_is_fused_takes_no_time_of_its_own() -> None:
     assert apart.host_step - fused.host_step == pytest.approx(2 * 28 * value("fused_norm_gain"))
 
 
-def test_mxfp4_is_laid_out_for_hopper_from_torch_2_9_on() -> None:
-    def kernel(gpu: str, release: str) -> str:
-        return describe_work(site_of("openai/gpt-oss-20b", gpu, release=release)).experts[0].kernel
+@pytest.mark.parametrize(
+    ("gpu", "release", "asked", "kernel"),
+    [
+        ("h100", "0.10.1", {}, "marlin"),
+        ("h100", "0.11.0", {}, "mxfp4-strided"),
+        ("h100", "0.11.1", {}, "mxfp4"),
+        ("h100", "0.18.0", {"VLLM_MXFP4_USE_MARLIN": "1"}, "marlin"),
+        ("h100", "0.33.0", {"VLLM_MXFP4_USE_MARLIN": "1"}, "mxfp4"),
+        ("h100", "0.33.0", {"moe-backend": "marlin"}, "marlin"),
+        ("b200", "0.15.1", {}, "mxfp4"),
+        ("b200", "0.15.1", {"VLLM_USE_FLASHINFER_MOE_MXFP4_MXFP8": "1"}, "mxfp4-fp8"),
+        ("b200", "0.33.0", {"moe-backend": "flashinfer_trtllm_afp8"}, "mxfp4-fp8"),
+        ("a100-80gb", "0.33.0", {}, "marlin"),
+        ("l40s", "0.33.0", {}, "marlin"),
+        ("mi300x", "0.33.0", {}, "mxfp4"),
+    ],
+)
+def test_the_library_that_runs_mxfp4_experts(gpu: str, release: str, asked: dict[str, str], kernel: str) -> None:
+    assert experts_of("openai/gpt-oss-20b", gpu, release, asked) == kernel
 
-    assert kernel("h100", "0.11.0") == "mxfp4-strided"
-    assert kernel("h100", "0.11.1") == kernel("b200", "0.11.0") == kernel("a100-80gb", "0.11.0") == "mxfp4"
+
+@pytest.mark.parametrize(
+    ("gpu", "release", "asked", "kernel"),
+    [
+        ("h200", "0.14.1", {}, "fp8-block"),
+        ("h200", "0.16.0", {}, "fp8-block-cutlass"),
+        ("h200", "0.17.0", {}, "fp8-block"),
+        ("h200", "0.17.0", {"enable-expert-parallel": True}, "fp8-block-cutlass"),
+        ("h200", "0.33.0", {"enable-expert-parallel": True}, "fp8-block-cutlass"),
+        ("h200", "0.17.0", {"enable-expert-parallel": True, "VLLM_USE_FLASHINFER_MOE_FP8": "0"}, "fp8-block"),
+        ("h200", "0.33.0", {"enable-expert-parallel": True, "moe-backend": "triton"}, "fp8-block"),
+        ("b200", "0.19.0", {}, "fp8-block"),
+        ("b200", "0.17.0", {"VLLM_USE_FLASHINFER_MOE_FP8": "0"}, "fp8-block-triton"),
+    ],
+)
+def test_the_library_that_runs_experts_in_blocks(
+    gpu: str, release: str, asked: dict[str, Value], kernel: str
+) -> None:
+    assert experts_of("MiniMaxAI/MiniMax-M2.5", gpu, release, asked, count=4) == kernel
+
+
+def experts_of(model_id: str, gpu: str, release: str, asked: Mapping[str, Value], count: int = 1) -> str:
+    """The kernel class of the experts; what is written in capitals is a variable."""
+    variables = {name: str(value) for name, value in asked.items() if name.isupper()}
+    settings = {name: value for name, value in asked.items() if not name.isupper()}
+    (work,) = describe_work(site_of(model_id, gpu, count, release, settings, **variables)).experts
+    return work.kernel
+
+
+def test_experts_are_visited_unevenly() -> None:
+    """4 of 128 experts a token: 32 tokens visit each once on average, and with shape 1 half of them not at all."""
+    costs = replace(NOTHING, experts=(ExpertCosts(read=1.0, compute=0.0, share=4 / 128),))
+    assert step_seconds(costs, Batch(32)) == pytest.approx(1 - 1 / 2)
+    assert step_seconds(replace(costs, evenness=2.0), Batch(32)) == pytest.approx(1 - 1 / 1.5**2)
+    assert step_seconds(replace(costs, evenness=1e9), Batch(32)) == pytest.approx(1 - exp(-1), rel=1e-6)
+
+
+def test_flashinfers_experts_cost_by_their_number() -> None:
+    """MiniMax-M2.5 on H200: 0.16.0 takes FlashInfer's kernels also for slices of all 256 experts, 0.17.0 Triton's."""
+    value = load_coefficients().value
+    each = value("expert_each_seconds", "fp8-block-cutlass", "hopper")
+    fixed = [value("expert_layer_seconds", f"fp8-block{name}", "hopper") for name in ("-cutlass", "")]
+    old, new = (
+        describe_costs(site_of("MiniMaxAI/MiniMax-M2.5", "h200", 4, release), load_coefficients()).host_step
+        for release in ("0.16.0", "0.17.0")
+    )
+    norms = 62 * 2 * value("fused_norm_gain")  # part of the all-reduce from 0.17.0 on
+    small = 256 * value("expert_each_seconds")
+    assert old - new == pytest.approx(62 * (fixed[0] - fixed[1] + 256 * each - small) + norms)
+
+
+def test_routers_in_32_bit_have_no_tensor_cores_unless_asked_for() -> None:
+    plain, rounded = (
+        describe_work(site_of("MiniMaxAI/MiniMax-M2.5", "b200", 4, "0.19.0", **asked))
+        for asked in ({}, {"VLLM_FLOAT32_MATMUL_PRECISION": "high"})
+    )
+    router = next(part for part in plain.dense if part.kernel == "fp32")
+    assert (router.calls, router.flops) == (62, 62 * 2 * 3072 * 256)
+    assert not any(part.kernel == "fp32" for part in rounded.dense)
+    assert sum(part.bytes for part in plain.dense) == sum(part.bytes for part in rounded.dense)
+    volta = describe_work(site_of("MiniMaxAI/MiniMax-M2.5", "t4", 1, VLLM_FLOAT32_MATMUL_PRECISION="high"))
+    assert any(part.kernel == "fp32" for part in volta.dense)
 
 
 def test_a_faster_memory_does_not_help_kernels_that_the_multiprocessors_limit() -> None:
