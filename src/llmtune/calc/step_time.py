@@ -174,9 +174,9 @@ def step_time(costs: StepCosts, batch: Batch) -> StepTime:
         compute += attention
     sent = 0.0
     for send in costs.sends:
-        one, two, ring = (way.start + way.token * tokens for way in (send.one, send.two, send.ring))
+        two, ring = send.two.start + send.two.token * tokens, send.ring.start + send.ring.token * tokens
         quicker = _least(two, ring)
-        sent += quicker + (one - quicker) * (tokens < send.below)
+        sent += quicker + (send.one.start + send.one.token * tokens - quicker) * (tokens < send.below)
     total += kv_cache + sent + costs.host_step
     host = costs.host_request * (batch.decodes + batch.prefills) + _launching(costs, batch, total)
     return StepTime(total + host, weights, compute, kv_cache, sent, costs.host_step + host)
