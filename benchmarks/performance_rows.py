@@ -73,12 +73,12 @@ class Arrivals:
 class Row:
     """One measurement.
 
-    ``environment`` has variables that the server was started with. ``measured`` holds seconds (``ttft_s``, ``tpot_s``, ``*_p99_s``), of which ``statistic`` says what they are over
-    requests (``mean``, ``median``, ``unknown``), and rates over the run (``output_tok_s``, ``total_tok_s``,
-    ``req_s``, and ``batch_s``, the seconds of an offline batch). ``stated`` is the release as the source names it where
-    ``engine`` stands in for it. ``assumed`` names what the source does not say and was deduced (``engine``,
-    ``settings``, ``model``, ``gpu``, ``prompt``, ``prefix``: how much of the prompts was cached); ``excluded`` why the
-    row cannot be compared with a prediction, empty where it can.
+    ``environment`` has variables that the server was started with. ``measured`` holds seconds (``ttft_s``, ``tpot_s``,
+    ``*_p99_s``), of which ``statistic`` says what they are over requests (``mean``, ``median``, ``unknown``), and rates
+    over the run (``output_tok_s``, ``total_tok_s``, ``req_s``, and ``batch_s``, the seconds of an offline batch).
+    ``stated`` is the release as the source names it where ``engine`` stands in for it. ``assumed`` names what the
+    source does not say and was deduced (``engine``, ``settings``, ``model``, ``gpu``, ``prompt``, ``prefix``: how much
+    of the prompts was cached); ``excluded`` why the row cannot be compared with a prediction, empty where it can.
     """
 
     id: str

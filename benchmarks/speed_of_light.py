@@ -18,8 +18,8 @@ twin             the same figures as the same model, layout and load on another 
                  the two is a copy, and the slower GPU's is taken for it
 idle-wait        a first token twice as late as on the same server when at least twice as many requests come a second:
                  it did not wait for other requests, and how long those of other runs of this server did is not known
-disturbed        a token a quarter slower than in two other runs of the same server that had at least as many clients and
-                 prompts as long, with the same answers: more work cannot take less time, something else ran
+disturbed        a token a quarter slower than in two other runs of the same server with at least as many clients, and
+                 prompts as long, and the same answers: more work cannot take less time, something else ran
 room             as many requests decoded, by Little's law, as fill 80 % of the KV cache that settings nobody stated
                  would leave: whether requests waited for blocks is not known
 arrivals         requests are said to come much faster than they were served, but none waited for another: another rate
@@ -177,8 +177,7 @@ def _disturbed(rows: Sequence[Row]) -> Iterator[Objection]:
 def _asks_more(one: Row, other: Row) -> bool:
     """Whether a run has at least the clients and the prompts of another."""
     some, others = one.arrivals, other.arrivals
-    assert some.prompt and others.prompt
-    return (some.concurrency or 0) >= (others.concurrency or 0) and some.prompt[0] >= others.prompt[0]
+    return (some.concurrency or 0) >= (others.concurrency or 0) and (some.prompt or (0,)) >= (others.prompt or (0,))
 
 
 RULES = (

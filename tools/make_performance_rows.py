@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from performance_sources.common import Found, Run, Source
 
 DATA = Path(__file__).resolve().parent.parent / "benchmarks" / "data" / "performance"
+TOLD_APART = frozenset({"settings", "environment", "assumed"})  # what extracts of one measurement differ in
 SAME = 3  # significant digits in which two extracts of one measurement agree
 READERS = (
     inferencex.read,
@@ -83,7 +84,7 @@ def without_repeats(source: Source) -> Source:
     """The source without rows that say the same measurement again: the first has what all of them tell."""
     kept: dict[str, Run] = {}
     for run in source.runs:
-        place = {key: value for key, value in run.deployment.items() if key not in {"settings", "environment", "assumed"}}
+        place = {key: value for key, value in run.deployment.items() if key not in TOLD_APART}
         told = run.measured.get("total_tok_s") or {name: f"{value:.{SAME}g}" for name, value in run.measured.items()}
         key = json.dumps([place, run.load, told], sort_keys=True)
         first = kept.setdefault(key, run)

@@ -14,7 +14,7 @@ from llmtune.calc.closed_form import Forecast, forecast, waiting_steps
 from llmtune.calc.errors import Refused
 from llmtune.calc.objective import EQUAL, Goal, default_objective, gain, log_chance, log_normal, misses
 from llmtune.calc.simulation import Server, simulate
-from llmtune.calc.step_time import CacheCosts, SendCosts, StepCosts
+from llmtune.calc.step_time import CacheCosts, SendCosts, StepCosts, Way
 from llmtune.spec.coefficients import Coefficients
 from llmtune.spec.performance import Load
 from llmtune.spec.scenario import Targets, Tokens
@@ -25,7 +25,7 @@ COSTS = StepCosts(
     experts=(),
     caches=(CacheCosts(5e-8, 1e-10),),
     state=0.0,
-    sends=(SendCosts(0.0, 2.5e-5, 0.0, 2.5e-5),),
+    sends=(SendCosts(Way(0.0, 2.5e-5), Way(0.0, 2.5e-5), Way(0.0, 2.5e-5), 0.0),),
     host_step=0.010,
     host_request=1e-5,
     host_launch=1e-3,

@@ -14,7 +14,7 @@ from llmtune.calc import simulation_clock, simulation_replay
 from llmtune.calc.errors import Refused
 from llmtune.calc.load import count_requests, draw_arrivals, draw_lengths, normal_quantile
 from llmtune.calc.simulation import Server, simulate, trace
-from llmtune.calc.step_time import Batch, CacheCosts, DenseCosts, SendCosts, StepCosts, step_seconds
+from llmtune.calc.step_time import Batch, CacheCosts, DenseCosts, SendCosts, StepCosts, Way, step_seconds
 from llmtune.spec.performance import Load, Performance
 from llmtune.spec.scenario import Tokens
 
@@ -34,7 +34,7 @@ NOTHING = StepCosts(
 )
 EVERY_10_MS = replace(NOTHING, host_step=0.010)
 PER_TOKEN = replace(
-    NOTHING, host_step=0.010, sends=(SendCosts(0.0, 0.001, 0.0, 0.001),)
+    NOTHING, host_step=0.010, sends=(SendCosts(Way(0.0, 0.001), Way(0.0, 0.001), Way(0.0, 0.001), 0.0),)
 )  # 10 ms a step and 1 ms a token in it
 PLAUSIBLE = replace(
     NOTHING,

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from llmtune.calc.simulation_replay import Replay
 from llmtune.calc.simulation_server import Server
-from llmtune.calc.step_time import Batch, CacheCosts, DenseCosts, ExpertCosts, SendCosts, StepCosts, step_seconds
+from llmtune.calc.step_time import Batch, CacheCosts, DenseCosts, ExpertCosts, SendCosts, StepCosts, Way, step_seconds
 
 
 class Walker:
@@ -222,7 +222,7 @@ COSTS = StepCosts(
     experts=(ExpertCosts(read=2e-3, compute=1e-6, share=0.1),),
     caches=(CacheCosts(5e-8, 1e-10), CacheCosts(3e-8, 1e-10, window=100)),
     state=1e-6,
-    sends=(SendCosts(1e-4, 1e-8, 1e-4, 1e-8),),
+    sends=(SendCosts(Way(1e-4, 1e-8), Way(1e-4, 2e-8), Way(2e-4, 1e-8), 64),),
     host_step=3e-3,
     host_request=1e-5,
 )

@@ -28,6 +28,7 @@ NOTHING = StepCosts(
     dense=(), head=(), experts=(), caches=(), state=0.0, sends=(), host_step=0.0, host_request=0.0
 )  # fmt: skip
 WINDOW, NONE = "mistralai/Mistral-7B-v0.1", "Qwen/Qwen2-7B"  # 32 heads share 8; 28 share 4
+HIGH = {"VLLM_FLOAT32_MATMUL_PRECISION": "high"}
 PROMPT = Batch(prefill_tokens=1000, prefills=1, pairs=500_000)
 
 
@@ -37,12 +38,13 @@ def site_of(
     count: int = 1,
     release: str = "0.33.0",
     settings: dict[str, Value] | None = None,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> Site:
     model = load_model(model_id, offline=True)
     hardware, engine = Hardware(gpus.find(gpu), count), engines.find(release)
     wanted: dict[str, Value] = {"max-model-len": 8192, "tensor-parallel-size": count, **(settings or {})}
-    deployment = Deployment(model.id, tuple(Setting(flag, value) for flag, value in wanted.items()), environment, release)
+    chosen = tuple(Setting(flag, value) for flag, value in wanted.items())
+    deployment = Deployment(model.id, chosen, environment or {}, release)
     return Site(deployment, model, resolve(deployment, model, hardware, engine), hardware, engine)
 
 
@@ -328,9 +330,7 @@ def test_the_library_that_runs_mxfp4_experts(gpu: str, release: str, asked: dict
         ("b200", "0.17.0", {"VLLM_USE_FLASHINFER_MOE_FP8": "0"}, "fp8-block-triton"),
     ],
 )
-def test_the_library_that_runs_experts_in_blocks(
-    gpu: str, release: str, asked: dict[str, Value], kernel: str
-) -> None:
+def test_the_library_that_runs_experts_in_blocks(gpu: str, release: str, asked: dict[str, Value], kernel: str) -> None:
     assert experts_of("MiniMaxAI/MiniMax-M2.5", gpu, release, asked, count=4) == kernel
 
 
@@ -338,7 +338,7 @@ def experts_of(model_id: str, gpu: str, release: str, asked: Mapping[str, Value]
     """The kernel class of the experts; what is written in capitals is a variable."""
     variables = {name: str(value) for name, value in asked.items() if name.isupper()}
     settings = {name: value for name, value in asked.items() if not name.isupper()}
-    (work,) = describe_work(site_of(model_id, gpu, count, release, settings, **variables)).experts
+    (work,) = describe_work(site_of(model_id, gpu, count, release, settings, variables)).experts
     return work.kernel
 
 
@@ -366,15 +366,15 @@ def test_flashinfers_experts_cost_by_their_number() -> None:
 
 def test_routers_in_32_bit_have_no_tensor_cores_unless_asked_for() -> None:
     plain, rounded = (
-        describe_work(site_of("MiniMaxAI/MiniMax-M2.5", "b200", 4, "0.19.0", **asked))
-        for asked in ({}, {"VLLM_FLOAT32_MATMUL_PRECISION": "high"})
+        describe_work(site_of("MiniMaxAI/MiniMax-M2.5", "b200", 4, "0.19.0", environment=asked))
+        for asked in (None, HIGH)
     )
     router = next(part for part in plain.dense if part.kernel == "fp32")
     assert (router.calls, router.flops) == (62, 62 * 2 * 3072 * 256)
     assert not any(part.kernel == "fp32" for part in rounded.dense)
     assert sum(part.bytes for part in plain.dense) == sum(part.bytes for part in rounded.dense)
-    volta = describe_work(site_of("MiniMaxAI/MiniMax-M2.5", "t4", 1, VLLM_FLOAT32_MATMUL_PRECISION="high"))
-    assert any(part.kernel == "fp32" for part in volta.dense)
+    turing = describe_work(site_of("MiniMaxAI/MiniMax-M2.5", "t4", environment=HIGH))
+    assert any(part.kernel == "fp32" for part in turing.dense)
 
 
 def test_a_faster_memory_does_not_help_kernels_that_the_multiprocessors_limit() -> None:

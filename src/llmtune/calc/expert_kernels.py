@@ -1,10 +1,10 @@
 """Which kernels run routed experts: the first of the release's cases that applies decides.
 
-Several libraries can run a format, and differ by up to twice. The cases (``speed.experts_*``, by class) are the defaults
-of vLLM's own image, which has FlashInfer, and what deployments ask for by ``--moe-backend`` or a variable. A case tells
-the ``kernel`` class, and where it is not for all: ``chips`` (compute capabilities), ``whole`` experts on a rank or
-slices of all, ``asked`` and ``refused`` (variables set to 1, to 0), ``backend`` (of the option). NVIDIA only; a class
-without a case that applies keeps its own name.
+Several libraries can run a format, and differ by up to twice. The cases (``speed.experts_*``, by class) are the
+defaults of vLLM's own image, which has FlashInfer, and what deployments ask for by ``--moe-backend`` or a variable. A
+case tells the ``kernel`` class, and where it is not for all: ``chips`` (compute capabilities), ``whole`` experts on a
+rank or slices of all, ``asked`` and ``refused`` (variables set to 1, to 0), ``backend`` (of the option). NVIDIA only; a
+class without a case that applies keeps its own name.
 """
 
 from __future__ import annotations

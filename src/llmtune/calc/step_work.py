@@ -51,8 +51,7 @@ class Matrices:
 
 @dataclass(frozen=True, slots=True)
 class ExpertWork:
-    """Routed experts that are alike: bytes of all ``local`` ones on a rank, FLOPs a token on a rank, top-k over their
-    number.
+    """Routed experts that are alike: bytes of the ``local`` ones of a rank, its FLOPs a token, top-k over all.
 
     ``moved`` bytes a token go through memory between their kernels: a copy of the token for each expert it is sent to,
     in and out of the layer and in between.
@@ -108,7 +107,7 @@ def describe_work(site: Site) -> StepWork:
         Refused: where the weights cannot be laid out so.
 
     """
-    model, resolved, gpu = site.model, site.resolved, site.hardware.gpu
+    model, resolved = site.model, site.resolved
     split = split_of(site)
     layers = [model.groups[number] for number in model.pattern]
     dense: list[Module] = [m for group in layers for m in group.modules if not isinstance(m, Experts)]
