@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.performance_rows import DATA, load_pairs, load_rows
 
 from llmtune.catalog import gpus, models
+from llmtune.catalog.history import exists, variable_history
 
 ROWS = load_rows()
 USABLE = [row for row in ROWS if not row.excluded]
@@ -53,6 +54,18 @@ def test_parallel_sizes_take_all_gpus() -> None:
 def test_runs_of_one_server_share_its_site() -> None:
     by_key = {row.key: row for row in USABLE}
     assert all(row.site is by_key[row.key].site for row in USABLE)
+
+
+def test_variables_are_those_that_the_release_reads() -> None:
+    """Scripts that set a variable before a release knew it, or after it was gone, would be of another day."""
+    told = [row for row in USABLE if row.environment]
+    assert len(told) > 300
+    for row in told:
+        assert row.site.deployment.environment == row.environment
+        for name in row.environment:
+            lifetime = variable_history(name)
+            assert lifetime is not None
+            assert exists(lifetime, row.site.engine), f"{row.id}: {name}"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,18 @@ def test_a_copied_table_is_found() -> None:
     assert {objection.row.gpu for objection in found if objection.rule == "twin"} == {"v100-sxm2-32gb"}
 
 
+def test_a_run_that_two_busier_ones_contradict_was_disturbed() -> None:
+    """30 ms a token where 64 and 128 clients got theirs in 20 and 22 ms; one witness alone could be wrong itself."""
+    slow, same, busy = (
+        replace(WIDE, id=str(clients), arrivals=replace(LOOP, concurrency=clients), measured={"tpot_s": tpot})
+        for clients, tpot in ((32, 0.030), (64, 0.020), (128, 0.022))
+    )
+    assert [(found.row.id, found.rule) for found in audit([slow, same, busy])] == [("32", "disturbed")]
+    assert audit([slow, same]) == []
+    longer = replace(slow, arrivals=replace(slow.arrivals, prompt=(4000, 4000)))
+    assert audit([longer, same, busy]) == []
+
+
 def test_requests_that_were_held_back_at_the_start_are_found() -> None:
     """640 prompts of 1000 tokens take 80 steps of 8192; first tokens that come evenly are half of the run late."""
     burst = Arrivals((1000, 1000), (10, 10), requests=640)
