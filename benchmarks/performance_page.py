@@ -60,10 +60,10 @@ Some choices were made with the folds in view, so the folds are not blind to the
 (`ALIKE`) and what does not (`APART`, both in `benchmarks/performance_priors.py`); the form in which experts are visited
 (`expert_evenness`); and the priors of Triton's attention, of `processor_bandwidth/paged`, of MXFP4 weights that are not
 laid out (`mxfp4-strided`), of Marlin's experts on Hopper and Ampere, of `expert_imbalance` and of `fused_norm_gain`:
-each rests on a table or a count that its evidence names, but was chosen knowing what rows fit to. What else a
-step depends on was read in vLLM's sources and in the scripts of the benchmarks, often where rows erred. Models without a row in the
-fit (`argonne-unseen`) have the machines of `argonne`, and most of them the layers of models that were fitted; these are
-left out where the model is.
+each rests on a table or a count that its evidence names, but was chosen knowing what rows fit to. What else a step
+depends on was read in vLLM's sources and in the scripts of the benchmarks, often where rows erred. Models without a row
+in the fit (`argonne-unseen`) have the machines of `argonne`, and most of them the layers of models that were fitted;
+these are left out where the model is.
 """
 
 
