@@ -28,6 +28,7 @@ from benchmarks.performance_results import (
 from benchmarks.performance_tables import ALL, FEWEST, NAMES, is_inferencex
 
 from benchmarks import performance_tables
+from llmtune.calc.objective import SPREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,7 +165,7 @@ def _regret() -> Iterator[str]:
     yield "What is lost by choosing by prediction, against the best that was measured. This is what"
     yield "`python -m benchmarks.regret --replay --folds gpu,model --worst 3 --write` printed. A cell is the mean loss"
     yield "of throughput where the limit of TPOT is met, and how many of the choices miss it by more than 5 %."
-    yield "`recommend` takes a spread of 3 %. The goals are a loss of 3 % and 5 % missed.\n"
+    yield f"`recommend` takes a spread of {_percent(SPREAD['tpot'])}. The goals are a loss of 3 % and 5 % missed.\n"
     yield f"```text\n{REGRET.read_text(encoding='utf-8').rstrip()}\n```\n"
 
 

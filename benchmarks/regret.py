@@ -1,6 +1,6 @@
 """What is lost by choosing a configuration by prediction, against the best that was measured.
 
-    python -m benchmarks.regret [--coefficients FILE] [--spread 0.03] [--replay] [--folds gpu,model] [--worst 5]
+    python -m benchmarks.regret [--coefficients FILE] [--spread 0.01] [--replay] [--folds gpu,model] [--worst 5]
                                 [--write]
 
 grids    InferenceX, its plausible runs (``speed_of_light``): rows of one model, GPU, release and lengths; the choice of
@@ -38,7 +38,7 @@ from benchmarks.speed_of_light import keep
 
 from llmtune.calc.closed_form import forecast
 from llmtune.calc.errors import Refused
-from llmtune.calc.objective import MET, SPREAD, log_normal
+from llmtune.calc.objective import MET, SPREAD, log_met
 from llmtune.calc.predict import describe_server
 from llmtune.calc.simulation import simulate
 from llmtune.catalog.coefficients import load_coefficients
@@ -151,7 +151,7 @@ def choose(options: Sequence[Option], predicted: Mapping[str, Predicted], limit:
 
     def log_worth(one: Option) -> float:
         found = predicted[one.row.id]
-        return log(found.rate / one.row.gpus) + log_normal(log(MET * limit / found.tpot) / max(spread, EXACT))
+        return log(found.rate / one.row.gpus) + log_met(found.tpot / (MET * limit), max(spread, EXACT))
 
     return max(options, key=log_worth)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from llmtune.calc.closed_form import Forecast, forecast, waiting_steps
 from llmtune.calc.errors import Refused
-from llmtune.calc.objective import EQUAL, Goal, default_objective, gain, log_chance, log_normal, misses
+from llmtune.calc.objective import EQUAL, Goal, default_objective, gain, log_chance, log_met, misses
 from llmtune.calc.simulation import Server, simulate
 from llmtune.calc.step_time import CacheCosts, SendCosts, StepCosts, Way
 from llmtune.spec.coefficients import Coefficients
@@ -122,7 +122,8 @@ def test_a_target_is_met_with_a_chance() -> None:
     near, far = (exp(log_chance(goal(tpot=target), speed)) for target in (0.0099, 0.0103))
     assert 0.5 < near < far
     assert misses(goal(tpot=0.0095, ttft=1.0), speed) == ("TPOT",)
-    assert log_normal(-40.0) < log_normal(-31.0) < log_normal(-30.0) < log_normal(0.0)
+    assert log_met(1000.0, 0.01) < log_met(1.04, 0.01) < log_met(1.02, 0.01) < log_met(1.0, 0.01) < log_met(0.5, 0.01)
+    assert log_met(4.0, 0.1) - log_met(2.0, 0.1) == pytest.approx(log_met(4.0, 0.01) - log_met(2.0, 0.01))
 
 
 def test_far_beyond_both_targets_every_factor_counts_alike() -> None:
