@@ -45,6 +45,7 @@ SMALLEST, LARGEST = 1024, 16384  # rows and columns of a layer's matrices
 WIDE, LONG, SHORT = 32, 8192, 255  # requests; tokens of context
 LAUNCH = 1e-6
 MANY, FEW = 100, 3
+STAGES, MOST = {4: 512 << 10, 8: 256 << 10}, 16 << 20  # bytes
 DIVERSITY = 0.8  # of the tables' power law: it touches as many experts as 0.8 times the tokens would at random
 
 
@@ -135,7 +136,8 @@ def fused(rows: Columns, gpu: Gpu, name: str, table: str) -> Iterator[Figure]:
     """One kernel of fused experts: seconds = layer + experts touched / bandwidth + FLOPs / rate, and with rows moved.
 
     An even routing of T tokens touches min(E, T k) of E experts. Kernels move all T k rows on each rank, also those of
-    other ranks' experts, in 16 bit: twice the hidden size and three times the intermediate one.
+    other ranks' experts, in 16 bit: twice the hidden size and three times the intermediate one. ``counted``: and
+    something for every expert on the rank.
     """
     kernel, width, rate = FORMATS[name]
     inter, ranks = rows["inter_size"] / rows["moe_tp_size"], rows["moe_ep_size"]
@@ -161,6 +163,13 @@ def fused(rows: Columns, gpu: Gpu, name: str, table: str) -> Iterator[Figure]:
         yield Figure(prefix + "expert_flops_share", keys, "share", 1 / slower, len(read), table)
         yield Figure(prefix + "expert_layer_seconds", keys, "s", layer, len(read), table)
         yield from (Figure("moving_expert_rows", keys, "times", value, len(read), table) for value in times)
+
+    def counted(layer: float, slow: float, slower: float, times: float, one: float) -> Any:
+        return moving(layer, slow, slower, times) + one * rows["num_experts"] / ranks
+
+    layer, *_, one = fit(counted, rows["seconds"], (3e-5, 1.2, 2, 1, 1e-7), (LAUNCH, 1, 1, 1e-3, 1e-10))
+    yield Figure("counted_expert_layer_seconds", keys, "s", layer, len(read), table)
+    yield Figure("counted_expert_each_seconds", keys, "s", one, len(read), table)
 
 
 def grouped_heads(directory: Path, gpu: Gpu, name: str) -> Iterator[tuple[str, str, Columns]]:
@@ -257,7 +266,8 @@ def states(directory: Path, gpu: Gpu) -> Iterator[Figure]:
 def collectives(directory: Path, gpu: Gpu) -> Iterator[Figure]:
     """Collectives: seconds = latency + moved / rate; a message counts 16-bit numbers, a ring moves 2 (n - 1) / n of it.
 
-    vLLM's own all-reduce in CUDA graphs; NCCL's collectives by their names.
+    vLLM's own all-reduce in CUDA graphs, of four and eight below the size from which it takes two stages
+    (``csrc/custom_all_reduce.cuh``) and above; NCCL's collectives by their names.
     """
     link = "pcie" if gpu.architecture in {"ada", "blackwell-12"} else f"nvlink-{gpu.architecture}"
     for name in ("custom_allreduce_perf", "nccl_perf"):
@@ -269,18 +279,28 @@ def collectives(directory: Path, gpu: Gpu) -> Iterator[Figure]:
             for kind in wanted.get(engine, ()):
                 for ranks in (2, 4, 8):
                     rows = where(columns, (kinds == kind) & (columns["num_gpus"] == ranks) & sizes)
-                    passes = 2 if kind in {"vllm_graph", "all_reduce"} else 1
-                    moved = passes * (ranks - 1) / ranks * rows["message_size"] * 2.0
-                    if len(moved) < 2 * FEW:
-                        continue
-
-                    def model(latency: float, per_byte: float, m: Any = moved) -> Any:
-                        return latency + m * per_byte
-
-                    latency, per_byte = fit(model, rows["seconds"], (1e-5, 5e-12), (LAUNCH, 1e-13))
                     keys = f"{kind.replace('_', '-')}/{link}/{ranks}"
-                    yield Figure("collective_seconds", keys, "s", latency, len(moved), table)
-                    yield Figure("link_rate", keys, "bytes/s", 1 / per_byte, len(moved), table)
+                    yield from _line(rows, kind, ranks, keys, table)
+                    if kind == "vllm_graph" and ranks in STAGES and link.startswith("nvlink"):
+                        size = rows["message_size"] * 2.0
+                        few, many = size < STAGES[ranks], (size >= STAGES[ranks]) & (size <= MOST)
+                        yield from _line(where(rows, few), kind, ranks, f"{keys}/one-kernel", table)
+                        yield from _line(where(rows, many), kind, ranks, f"{keys}/two-stages", table)
+
+
+def _line(rows: Columns, kind: str, ranks: int, keys: str, table: str) -> Iterator[Figure]:
+    """Latency and rate of one kind of collective."""
+    passes = 2 if kind in {"vllm_graph", "all_reduce"} else 1
+    moved = passes * (ranks - 1) / ranks * rows["message_size"] * 2.0
+    if len(moved) < FEW:
+        return
+
+    def model(latency: float, per_byte: float) -> Any:
+        return latency + moved * per_byte
+
+    latency, per_byte = fit(model, rows["seconds"], (1e-5, 5e-12), (LAUNCH, 1e-13))
+    yield Figure("collective_seconds", keys, "s", latency, len(moved), table)
+    yield Figure("link_rate", keys, "bytes/s", 1 / per_byte, len(moved), table)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def expert_kernel(of: str, site: Site, *, whole: bool) -> str:
 
 def _is_wanted(case: Mapping[str, object], settings: Settings) -> bool:
     """Whether the deployment asks for a case, or leaves it as it is."""
-    chosen = settings.text("moe-backend") or "auto"
+    chosen = (settings.text("moe-backend") or "auto").lower().replace("-", "_")
     if chosen != "auto" or "backend" in case:
         return chosen == case.get("backend")
     if "asked" in case and settings.variable(str(case["asked"])) is not True:
