@@ -7,7 +7,7 @@ Times are predicted with an error, so a target is met with a chance, and what is
 every target: of two that hardly differ the one further from the limit wins, and where none can meet it, the nearest.
 On measured grids this loses less and misses fewer limits than a fixed distance does; a wider spread loses more, and
 misses hardly fewer (``benchmarks/regret.py --replay --folds model``, models that no coefficient was fitted to: of 282
-choices none lost 2.4 % and missed 10, 2 % lost 3.1 % and missed 10, 3 % lost 3.4 % and missed 9).
+choices none lost 2.4 % and missed 10, 1 % lost 2.7 % and missed 10, 3 % lost 3.4 % and missed 9).
 
 A predicted gain counts from a margin on, so that a recommendation does not turn on what measurements cannot tell
 apart (runs of one configuration differ by up to 8 %): ``NOISE`` where model and engine are well known, ``UNSURE`` where
