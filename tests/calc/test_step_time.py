@@ -303,7 +303,11 @@ def test_what_is_fused_takes_no_time_of_its_own() -> None:
         ("h100", "0.11.1", {}, "mxfp4"),
         ("h100", "0.18.0", {"VLLM_MXFP4_USE_MARLIN": "1"}, "marlin"),
         ("h100", "0.33.0", {"VLLM_MXFP4_USE_MARLIN": "1"}, "mxfp4"),
+        ("h100", "0.18.0", {"moe-backend": "marlin"}, "mxfp4"),
+        ("h100", "0.19.0", {"moe-backend": "marlin"}, "marlin"),
+        ("h100", "0.19.0", {"moe-backend": "triton", "VLLM_MXFP4_USE_MARLIN": "1"}, "mxfp4"),
         ("h100", "0.33.0", {"moe-backend": "marlin"}, "marlin"),
+        ("b300", "0.11.0", {}, "mxfp4"),
         ("b200", "0.15.1", {}, "mxfp4"),
         ("b200", "0.15.1", {"VLLM_USE_FLASHINFER_MOE_MXFP4_MXFP8": "1"}, "mxfp4-fp8"),
         ("b200", "0.33.0", {"moe-backend": "flashinfer_trtllm_afp8"}, "mxfp4-fp8"),
@@ -326,12 +330,20 @@ def test_the_library_that_runs_mxfp4_experts(gpu: str, release: str, asked: dict
         ("h200", "0.33.0", {"enable-expert-parallel": True}, "fp8-block-cutlass"),
         ("h200", "0.17.0", {"enable-expert-parallel": True, "VLLM_USE_FLASHINFER_MOE_FP8": "0"}, "fp8-block"),
         ("h200", "0.33.0", {"enable-expert-parallel": True, "moe-backend": "triton"}, "fp8-block"),
+        ("h200", "0.17.0", {"moe-backend": "flashinfer-cutlass"}, "fp8-block-cutlass"),
+        ("h200", "0.33.0", {"moe-backend": "deep_gemm"}, "fp8-block"),
+        ("b200", "0.19.0", {"moe-backend": "triton"}, "fp8-block-triton"),
         ("b200", "0.19.0", {}, "fp8-block"),
         ("b200", "0.17.0", {"VLLM_USE_FLASHINFER_MOE_FP8": "0"}, "fp8-block-triton"),
     ],
 )
 def test_the_library_that_runs_experts_in_blocks(gpu: str, release: str, asked: dict[str, Value], kernel: str) -> None:
     assert experts_of("MiniMaxAI/MiniMax-M2.5", gpu, release, asked, count=4) == kernel
+
+
+@pytest.mark.parametrize("asked", [{}, {"moe-backend": "marlin"}, {"moe-backend": "triton"}])
+def test_int4_experts_run_marlin(asked: dict[str, Value]) -> None:
+    assert experts_of("moonshotai/Kimi-K2.5", "h200", "0.33.0", asked, count=8) == "marlin"
 
 
 def experts_of(model_id: str, gpu: str, release: str, asked: Mapping[str, Value], count: int = 1) -> str:

@@ -3,8 +3,8 @@
 Several libraries can run a format, and differ by up to twice. The cases (``speed.experts_*``, by class) are the
 defaults of vLLM's own image, which has FlashInfer, and what deployments ask for by ``--moe-backend`` or a variable. A
 case tells the ``kernel`` class, and where it is not for all: ``chips`` (compute capabilities), ``whole`` experts on a
-rank or slices of all, ``asked`` and ``refused`` (variables set to 1, to 0), ``backend`` (of the option). NVIDIA only; a
-class without a case that applies keeps its own name.
+rank or slices of all, ``asked`` and ``refused`` (variables set to 1, to 0), ``backend`` (of the option, which goes
+first; one that no case names changes nothing). NVIDIA only; a class without a case that applies keeps its own name.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llmtune.calc.shares import Site
+    from llmtune.spec.hardware import Gpu
 
 
 def expert_kernel(of: str, site: Site, *, whole: bool) -> str:
@@ -25,18 +26,20 @@ def expert_kernel(of: str, site: Site, *, whole: bool) -> str:
     settings, gpu, name = Settings(site.deployment), site.hardware.gpu, f"speed.experts_{of}"
     if gpu.vendor != "nvidia" or name not in site.engine.behaviour:
         return of
-    for case in classes(site.engine, name):
-        here = "chips" not in case or gpu.capability in cast("list[str]", case["chips"])
-        if here and case.get("whole", whole) == whole and _is_wanted(case, settings):
-            return str(case["kernel"])
-    return of
+    here = [case for case in classes(site.engine, name) if _holds(case, gpu, whole=whole)]
+    chosen = (settings.text("moe-backend") or "auto").lower().replace("-", "_")
+    named = [case for case in here if case.get("backend") == chosen]
+    left = [case for case in here if "backend" not in case and _is_wanted(case, settings)]
+    return next((str(case["kernel"]) for case in (*named, *left)), of)
+
+
+def _holds(case: Mapping[str, object], gpu: Gpu, *, whole: bool) -> bool:
+    """Whether a case is for this GPU and for experts that ranks hold so."""
+    return case.get("whole", whole) == whole and gpu.capability in cast("list[str]", case.get("chips", [gpu.capability]))
 
 
 def _is_wanted(case: Mapping[str, object], settings: Settings) -> bool:
-    """Whether the deployment asks for a case, or leaves it as it is."""
-    chosen = (settings.text("moe-backend") or "auto").lower().replace("-", "_")
-    if chosen != "auto" or "backend" in case:
-        return chosen == case.get("backend")
+    """Whether the variables are what a case asks for."""
     if "asked" in case and settings.variable(str(case["asked"])) is not True:
         return False
     return "refused" not in case or settings.variable(str(case["refused"])) is False
