@@ -32,6 +32,7 @@ GPUS = {  # folder: name in the catalogue, bytes of L2 cache (NVIDIA's architect
     "gb300": ("gb300", 126e6),
     "rtx_pro_6000_server": ("rtx-pro-6000-blackwell-server", 128e6),
 }
+LAUNCH = 1e-6  # seconds that a call takes at least
 Columns = dict[str, Any]
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from kernel_tables import Columns, Figure, Gpu, fit, gpus, np, smooth, tables, where
+from kernel_collectives import collectives
+from kernel_tables import LAUNCH, Columns, Figure, Gpu, fit, gpus, np, smooth, tables, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +44,7 @@ ODD = re.compile("modeloptfp8moe_flashinfer_cutlass|situ_as_silu")  # 5 times sl
 UNGATED = {(1024, 2688), (2048, 5120), (2688, 1856)}  # hidden, intermediate of experts with two matrices, not three
 SMALLEST, LARGEST = 1024, 16384  # rows and columns of a layer's matrices
 WIDE, LONG, SHORT = 32, 8192, 255  # requests; tokens of context
-LAUNCH = 1e-6
 MANY, FEW = 100, 3
-STAGES, MOST = {4: 512 << 10, 8: 256 << 10}, 16 << 20  # bytes
 DIVERSITY = 0.8  # of the tables' power law: it touches as many experts as 0.8 times the tokens would at random
 
 
@@ -167,8 +166,7 @@ def fused(rows: Columns, gpu: Gpu, name: str, table: str) -> Iterator[Figure]:
     def counted(layer: float, slow: float, slower: float, times: float, one: float) -> Any:
         return moving(layer, slow, slower, times) + one * rows["num_experts"] / ranks
 
-    layer, *_, one = fit(counted, rows["seconds"], (3e-5, 1.2, 2, 1, 1e-7), (LAUNCH, 1, 1, 1e-3, 1e-10))
-    yield Figure("counted_expert_layer_seconds", keys, "s", layer, len(read), table)
+    *_, one = fit(counted, rows["seconds"], (3e-5, 1.2, 2, 1, 1e-7), (LAUNCH, 1, 1, 1e-3, 1e-10))
     yield Figure("counted_expert_each_seconds", keys, "s", one, len(read), table)
 
 
@@ -261,46 +259,6 @@ def states(directory: Path, gpu: Gpu) -> Iterator[Figure]:
             yield Figure(
                 "kv_bandwidth_share", f"state/{gpu.architecture}", "share", float(np.median(shares)), len(shares), table
             )
-
-
-def collectives(directory: Path, gpu: Gpu) -> Iterator[Figure]:
-    """Collectives: seconds = latency + moved / rate; a message counts 16-bit numbers, a ring moves 2 (n - 1) / n of it.
-
-    vLLM's own all-reduce in CUDA graphs, of four and eight below the size from which it takes two stages
-    (``csrc/custom_all_reduce.cuh``) and above; NCCL's collectives by their names.
-    """
-    link = "pcie" if gpu.architecture in {"ada", "blackwell-12"} else f"nvlink-{gpu.architecture}"
-    for name in ("custom_allreduce_perf", "nccl_perf"):
-        for engine, table, columns in tables(directory, gpu, "comm", name):
-            wanted = {"vllm": ("vllm_graph",), "nccl": ("all_reduce", "all_gather", "reduce_scatter", "alltoall")}
-            kinds = columns.get("backend", columns["op_name"])
-            sizes = (columns["message_size"] >= 2 << 10) & (columns["message_size"] <= 32 << 20)
-            sizes &= columns.get("nccl_dtype", kinds) != "int8"
-            for kind in wanted.get(engine, ()):
-                for ranks in (2, 4, 8):
-                    rows = where(columns, (kinds == kind) & (columns["num_gpus"] == ranks) & sizes)
-                    keys = f"{kind.replace('_', '-')}/{link}/{ranks}"
-                    yield from _line(rows, kind, ranks, keys, table)
-                    if kind == "vllm_graph" and ranks in STAGES and link.startswith("nvlink"):
-                        size = rows["message_size"] * 2.0
-                        few, many = size < STAGES[ranks], (size >= STAGES[ranks]) & (size <= MOST)
-                        yield from _line(where(rows, few), kind, ranks, f"{keys}/one-kernel", table)
-                        yield from _line(where(rows, many), kind, ranks, f"{keys}/two-stages", table)
-
-
-def _line(rows: Columns, kind: str, ranks: int, keys: str, table: str) -> Iterator[Figure]:
-    """Latency and rate of one kind of collective."""
-    passes = 2 if kind in {"vllm_graph", "all_reduce"} else 1
-    moved = passes * (ranks - 1) / ranks * rows["message_size"] * 2.0
-    if len(moved) < FEW:
-        return
-
-    def model(latency: float, per_byte: float) -> Any:
-        return latency + moved * per_byte
-
-    latency, per_byte = fit(model, rows["seconds"], (1e-5, 5e-12), (LAUNCH, 1e-13))
-    yield Figure("collective_seconds", keys, "s", latency, len(moved), table)
-    yield Figure("link_rate", keys, "bytes/s", 1 / per_byte, len(moved), table)
 
 
 if __name__ == "__main__":

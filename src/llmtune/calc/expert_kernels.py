@@ -35,7 +35,9 @@ def expert_kernel(of: str, site: Site, *, whole: bool) -> str:
 
 def _holds(case: Mapping[str, object], gpu: Gpu, *, whole: bool) -> bool:
     """Whether a case is for this GPU and for experts that ranks hold so."""
-    return case.get("whole", whole) == whole and gpu.capability in cast("list[str]", case.get("chips", [gpu.capability]))
+    return case.get("whole", whole) == whole and gpu.capability in cast(
+        "list[str]", case.get("chips", [gpu.capability])
+    )
 
 
 def _is_wanted(case: Mapping[str, object], settings: Settings) -> bool:
